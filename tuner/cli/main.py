@@ -1,0 +1,105 @@
+"""The entry point ``tuner``: finds the command, runs it, turns errors into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import tuner
+from tuner.facts.errors import ExitCode, Problem, SearchFileError, TunerError, UsageError
+
+#: Command to its one line of help. Module ``tuner.cli.<command>`` holds ``configure(parser)`` and ``run(args) -> int``.
+COMMANDS: dict[str, str] = {
+    "check": "validate a search file, show sampled configurations and the budget",
+    "search": "run a search, or resume one",
+    "leaderboard": "show the best trials, also while a search runs",
+    "show": "show one trial",
+    "schema": "print a JSON Schema of the search file, for editors",
+    "doctor": "show what this machine offers and what is missing",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors go the way of all errors."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage and leaving."""
+        raise UsageError(f"{message} (see '{self.prog} --help')")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: What follows ``tuner`` on the command line; None takes it from ``sys.argv``.
+
+    Returns:
+        The exit code (see ``ExitCode``).
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in words
+    try:
+        code = _dispatch(words)
+        sys.stdout.flush()
+        return code
+    except TunerError as error:
+        return _report(error, as_json)
+    except KeyboardInterrupt:
+        return _report(InterruptedByUserError("interrupted"), as_json)
+    except BrokenPipeError:
+        # The reader of our output left (`tuner leaderboard | head`): nobody is there to be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+
+
+class InterruptedByUserError(TunerError):
+    """Ctrl-C before anything had started that could be resumed."""
+
+    code = ExitCode.SIGINT
+
+
+def _dispatch(words: list[str]) -> int:
+    parser = _Parser(prog="tuner", description=tuner.__doc__, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"tuner {tuner.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        if name == chosen:  # only the chosen command's module is imported: the others would cost start-up time
+            import_module(f"tuner.cli.{name}").configure(command)
+    args = parser.parse_args(words)
+    if args.command is None:
+        parser.print_help()
+        return ExitCode.USAGE
+    run = import_module(f"tuner.cli.{args.command}").run
+    return int(run(args))
+
+
+def _report(error: TunerError, as_json: bool) -> int:
+    problems = error.problems if isinstance(error, SearchFileError) else ()
+    if as_json:
+        print(json.dumps({"error": _as_json(error, problems)}), file=sys.stderr)
+    elif problems:
+        print(error, file=sys.stderr)
+    else:
+        print(f"tuner: error: {error}", file=sys.stderr)
+    return int(error.code)
+
+
+def _as_json(error: TunerError, problems: tuple[Problem, ...]) -> dict[str, Any]:
+    first = next((problem for problem in problems if problem.severity == "error"), None)
+    if first is None:
+        return {"code": int(error.code), "message": str(error), "file": None, "line": None, "column": None}
+    return {
+        "code": int(error.code),
+        "message": first.message,
+        "file": first.source,
+        "line": first.line,
+        "column": first.column,
+        "problems": [vars(problem) for problem in problems],
+    }

@@ -1,0 +1,125 @@
+"""What one hyperparameter of a built-in trainable is: meaning, unit, bounds, default, source, where it applies.
+
+``tuner.hyperparameters`` declares the fields, ``tuner.space`` checks a search file against them, and docs,
+JSON Schema and error texts are made from them. Standard library only, so that checking a file stays fast.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class Kind(Enum):
+    """The type of a field's value."""
+
+    REAL = "number"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One hyperparameter.
+
+    Attributes:
+        name: Its name in YAML, Python, Parquet and docs.
+        kind: The type of its value. A REAL accepts Python ints; a BOOLEAN is no INTEGER.
+        default: Its value where a file leaves it out. None means off, and is allowed only where the default is None.
+        meaning: One sentence.
+        unit: ``epochs``, ``images``, ``pixels``, ...; empty for a pure number.
+        minimum: Smallest value; None for no bound.
+        maximum: Largest value; None for no bound.
+        above: Whether ``minimum`` itself is out of bounds.
+        below: Whether ``maximum`` itself is out of bounds.
+        choices: The values of a CHOICE.
+        applies: Parent name to the parent's values under which this field has an effect; all must hold.
+        default_by: Parent name to (parent's value to default), where the default depends on a parent.
+        source: The paper, formula or PyTorch name behind it.
+        group: The heading under which it is documented.
+    """
+
+    name: str
+    kind: Kind
+    default: Any
+    meaning: str
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    above: bool = False
+    below: bool = False
+    choices: tuple[str, ...] = ()
+    applies: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    default_by: Mapping[str, Mapping[Any, Any]] = field(default_factory=dict)
+    source: str = ""
+    group: str = ""
+
+    @property
+    def bounds(self) -> str:
+        """Return the allowed values in words, as docs and error texts say them."""
+        if self.kind is Kind.CHOICE:
+            return "one of " + ", ".join(self.choices)
+        if self.kind is Kind.BOOLEAN:
+            return "true or false"
+        parts = []
+        if self.minimum is not None:
+            parts.append(f"{'above' if self.above else 'at least'} {self.minimum:g}")
+        if self.maximum is not None:
+            parts.append(f"{'below' if self.below else 'at most'} {self.maximum:g}")
+        words = "an integer" if self.kind is Kind.INTEGER else "a number"
+        return " ".join([words, " and ".join(parts)]).strip()
+
+    def problem(self, value: object) -> str | None:
+        """Return what is wrong with a value, as the end of a sentence that begins with the name; None if it fits."""
+        if value is None and self.default is None:
+            return None
+        allowed = self.bounds + (" or null" if self.default is None else "")
+        if not self._has_kind(value) or not self._in_bounds(value):
+            return f"must be {allowed}, not {_spelled(value)}"
+        return None
+
+    def default_for(self, config: Mapping[str, object]) -> Any:
+        """Return the default under a configuration, whose parents must already be present."""
+        for parent, by_value in self.default_by.items():
+            if config.get(parent) in by_value:
+                return by_value[config[parent]]
+        return self.default
+
+    def applies_to(self, config: Mapping[str, object]) -> bool:
+        """Return whether this field has an effect under a configuration that holds its parents."""
+        return all(config.get(parent) in values for parent, values in self.applies.items())
+
+    def _has_kind(self, value: object) -> bool:
+        match self.kind:
+            case Kind.BOOLEAN:
+                return isinstance(value, bool)
+            case Kind.CHOICE:
+                return isinstance(value, str)
+            case Kind.INTEGER:
+                return isinstance(value, int) and not isinstance(value, bool)
+            case Kind.REAL:
+                return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+    def _in_bounds(self, value: Any) -> bool:
+        if self.kind is Kind.CHOICE:
+            return value in self.choices
+        if self.kind is Kind.BOOLEAN:
+            return True
+        if not math.isfinite(value):
+            return False
+        if self.minimum is not None and (value <= self.minimum if self.above else value < self.minimum):
+            return False
+        return self.maximum is None or (value < self.maximum if self.below else value <= self.maximum)
+
+
+def _spelled(value: object) -> str:
+    """Return a value as YAML would spell it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"'{value}'" if isinstance(value, str) else str(value)

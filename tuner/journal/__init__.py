@@ -1,0 +1,1 @@
+"""The append-only log of a search: events, append, replay and lock."""
