@@ -1,0 +1,183 @@
+"""The events of a search, and their one-line JSON form.
+
+A line is an object with ``v`` (format version), ``type``, ``n`` (number of the trial, or null), ``attempt`` (from 1,
+or null), the event's own keys, and ``crc``: CRC-32 of the line without it, in eight hexadecimal digits. Times are
+seconds since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from tuner.facts.records import Decision, Origin, State
+
+FORMAT_VERSION = 1
+
+_CRC_KEY = b',"crc":"'
+_TAIL_LENGTH = len(_CRC_KEY) + 8 + len(b'"}')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One fact about a search. ``n`` and ``attempt`` are null for facts about the search as a whole."""
+
+    type: ClassVar[str]
+
+    at: float
+    n: int | None = None
+    attempt: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Open(Event):
+    """A driver took the search up: the first one, or one that resumed it."""
+
+    type: ClassVar[str] = "open"
+
+    slots: int
+    trials: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask(Event):
+    """A configuration was proposed; its first attempt may start once this is on disk."""
+
+    type: ClassVar[str] = "ask"
+
+    n: int
+    attempt: int = 1
+    config: dict[str, Any]
+    origin: Origin
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry(Event):
+    """A further attempt may start, because the one before was lost with its process or its driver."""
+
+    type: ClassVar[str] = "retry"
+
+    n: int
+    attempt: int
+    reason: str
+    lost: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start(Event):
+    """A worker told that an attempt began; ``at`` is the worker's clock."""
+
+    type: ClassVar[str] = "start"
+
+    n: int
+    attempt: int
+    node: str
+    device: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch(Event):
+    """One report of a trial.
+
+    Attributes:
+        epoch: From 1.
+        score: The search's metric; finite.
+        metrics: Everything else that was reported, each finite or null.
+        seconds: Wall-clock time of the step in the worker.
+        memory_mb: Peak memory of the attempt so far.
+        checkpoint: Name of the durable checkpoint below the trial's checkpoint folder, or null.
+    """
+
+    type: ClassVar[str] = "epoch"
+
+    n: int
+    attempt: int
+    epoch: int
+    score: float
+    metrics: dict[str, float | None]
+    seconds: float
+    memory_mb: float | None
+    checkpoint: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rung(Event):
+    """The scheduler judged a trial at a rung."""
+
+    type: ClassVar[str] = "rung"
+
+    n: int
+    attempt: int
+    epoch: int
+    value: float
+    decision: Decision
+
+
+@dataclass(frozen=True, kw_only=True)
+class End(Event):
+    """A trial ended for good."""
+
+    type: ClassVar[str] = "end"
+
+    n: int
+    attempt: int
+    state: State
+    stop_reason: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Close(Event):
+    """A driver let go of the search in good order; ``seconds`` is how long it had been at it."""
+
+    type: ClassVar[str] = "close"
+
+    reason: str
+    seconds: float
+
+
+EVENTS: dict[str, type[Event]] = {event.type: event for event in (Open, Ask, Retry, Start, Epoch, Rung, End, Close)}
+
+_ENUMS: dict[str, type[Origin] | type[State] | type[Decision]] = {
+    "origin": Origin,
+    "state": State,
+    "decision": Decision,
+}
+
+
+def encode(event: Event) -> bytes:
+    """Return an event's line, newline included.
+
+    Raises:
+        ValueError: A number in it is not finite, or a value is not JSON.
+    """
+    record: dict[str, Any] = {"v": FORMAT_VERSION, "type": event.type, **vars(event)}
+    try:
+        body = json.dumps(record, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    return body[:-1] + _CRC_KEY + f"{zlib.crc32(body):08x}".encode() + b'"}\n'
+
+
+def decode(line: bytes) -> Event:
+    """Return the event of a line (its newline is optional).
+
+    Raises:
+        ValueError: The line is not one that ``encode`` wrote, or of a later format version.
+    """
+    line = line.rstrip(b"\n")
+    body, tail = line[:-_TAIL_LENGTH] + b"}", line[-_TAIL_LENGTH:]
+    if not tail.startswith(_CRC_KEY) or tail[len(_CRC_KEY) : -2] != f"{zlib.crc32(body):08x}".encode():
+        raise ValueError("its checksum does not match")
+    record = json.loads(body)
+    if record.pop("v", None) != FORMAT_VERSION:
+        raise ValueError("it is of a format version that this program does not know")
+    event = EVENTS.get(record.pop("type", None))
+    if event is None or set(record) != {item.name for item in fields(event)}:
+        raise ValueError("it is of a type that this program does not know")
+    for name, enum in _ENUMS.items():
+        if name in record:
+            record[name] = enum(record[name])
+    return event(**record)

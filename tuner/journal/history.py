@@ -1,0 +1,150 @@
+"""What a log says happened: trials with their attempts, reports, decisions and ends.
+
+The leaderboard, the sampler's study and the scheduler's rungs are functions of the same events; this fold holds the
+rules that all of them share, so that at-least-once execution becomes exactly-once accounting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from tuner.facts.records import Decision, Goal, State
+from tuner.journal.events import Ask, Close, End, Epoch, Event, Open, Retry, Rung, Start
+
+
+@dataclass
+class Trial:
+    """One trial so far.
+
+    Attributes:
+        ask: Its proposal.
+        attempt: The attempt that counts, from 1.
+        lost: Attempts that died with their process (a resume of the search is none).
+        starts: What each attempt that began told, oldest first.
+        epochs: Reports by epoch, each from the first attempt that reported it.
+        rungs: Decisions, oldest first.
+        end: How it ended, or None.
+    """
+
+    ask: Ask
+    attempt: int = 1
+    lost: int = 0
+    starts: list[Start] = field(default_factory=list)
+    epochs: dict[int, Epoch] = field(default_factory=dict)
+    rungs: list[Rung] = field(default_factory=list)
+    end: End | None = None
+
+    @property
+    def number(self) -> int:
+        """The trial's number."""
+        return self.ask.n
+
+    @property
+    def state(self) -> State:
+        """Its state, taking a live driver for granted."""
+        return State.RUNNING if self.end is None else self.end.state
+
+    @property
+    def last_epoch(self) -> int:
+        """The newest epoch in the log, 0 if none."""
+        return max(self.epochs, default=0)
+
+    @property
+    def stop_decision(self) -> Rung | None:
+        """The decision to stop it, or None."""
+        return next((rung for rung in self.rungs if rung.decision is Decision.STOP), None)
+
+    def best(self, goal: Goal) -> Epoch | None:
+        """Return the report with the best metric, the first of equals; None before any report."""
+        best: Epoch | None = None
+        for number in sorted(self.epochs):
+            report = self.epochs[number]
+            if best is None or goal.better(report.score, best.score):
+                best = report
+        return best
+
+
+class History:
+    """The state that a log's events add up to.
+
+    Attributes:
+        trials: Number to trial, in the order of proposal.
+        active_seconds: Time that earlier drivers spent on the search; a driver that was killed is counted to its
+            last event.
+        opened_at: When the present driver took the search up, or None.
+        closed: How the last driver let go, or None while one holds it or after it was killed.
+    """
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        """Args: events: the log's events from the first on."""
+        self.trials: dict[int, Trial] = {}
+        self.active_seconds = 0.0
+        self.opened_at: float | None = None
+        self.closed: Close | None = None
+        self._last_at = 0.0
+        for event in events:
+            self.apply(event)
+
+    def apply(self, event: Event) -> bool:
+        """Take in the next event; returns whether it counts (an older attempt's or a repeated one does not)."""
+        if isinstance(event, Open | Close):
+            self._change_hands(event)
+            return True
+        if not isinstance(event, Start):  # a worker's clock may be another machine's
+            self._last_at = max(self._last_at, event.at)
+        if isinstance(event, Ask):
+            if event.n in self.trials:
+                return False
+            self.trials[event.n] = Trial(event)
+            return True
+        trial = self.trials.get(event.n) if event.n is not None else None
+        if trial is None or not counts(trial, event):
+            return False
+        match event:
+            case Retry():
+                trial.attempt = event.attempt
+                trial.lost += event.lost
+            case Start():
+                trial.starts.append(event)
+            case Epoch():
+                trial.epochs[event.epoch] = event
+            case Rung():
+                trial.rungs.append(event)
+            case End():
+                trial.end = event
+        return True
+
+    def _change_hands(self, event: Open | Close) -> None:
+        if isinstance(event, Close):
+            self.active_seconds += event.seconds
+            self.opened_at, self.closed = None, event
+            return
+        if self.opened_at is not None:  # the driver before was killed
+            self.active_seconds += max(0.0, self._last_at - self.opened_at)
+        self.opened_at = self._last_at = event.at
+        self.closed = None
+
+    @property
+    def unfinished(self) -> list[Trial]:
+        """Trials without an end, in the order of proposal."""
+        return [trial for trial in self.trials.values() if trial.end is None]
+
+
+def counts(trial: Trial, event: Event) -> bool:
+    """Return whether an event about a trial changes anything.
+
+    The first end of a trial wins, messages of older attempts are dropped, and an epoch that was reported is not
+    reported, nor judged, again.
+    """
+    if trial.end is not None or event.attempt is None:
+        return False
+    if isinstance(event, Retry):
+        return event.attempt > trial.attempt
+    if event.attempt != trial.attempt:
+        return False
+    if isinstance(event, Epoch):
+        return event.epoch not in trial.epochs
+    if isinstance(event, Rung):
+        return all(rung.epoch != event.epoch for rung in trial.rungs)
+    return True

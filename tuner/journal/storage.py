@@ -1,0 +1,162 @@
+"""Where a log lies: the small interface that the log needs, and its form on a file system."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Protocol
+
+from tuner.facts.errors import ResultsHeldError, StorageError, relative_to_cwd
+
+#: A reader probes the lock for a moment; a writer waits this long before it believes that another one lives.
+_LOCK_PATIENCE_SECONDS = 1.0
+
+
+class LogStorage(Protocol):
+    """What holds the bytes of one log. One writer at a time."""
+
+    def lock(self) -> None:
+        """Become the only writer; raises ResultsHeldError where another one lives."""
+
+    def read(self) -> bytes:
+        """Return the whole log."""
+
+    def truncate(self, size: int) -> None:
+        """Keep the first ``size`` bytes."""
+
+    def append(self, data: bytes, *, sync: bool) -> None:
+        """Write ``data`` at the end, all of it or none; with ``sync`` it is durable on return."""
+
+    def close(self) -> None:
+        """Make all durable and let go of the lock."""
+
+
+class FileStorage:
+    """A log in ``events.jsonl`` of a folder, locked by ``.lock`` beside it.
+
+    The lock is the kernel's (flock): it falls with the process that holds it, however that dies.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Args: folder: the search's results folder; it exists."""
+        self._folder = folder
+        self._path = folder / "events.jsonl"
+        self._lock: int | None = None
+        self._file: int | None = None
+        self._size = 0
+
+    def lock(self) -> None:
+        """Become the only writer and open the log, creating it where it is missing."""
+        try:
+            self._lock = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+            self._acquire(self._lock)
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            self._size = os.fstat(self._file).st_size
+            sync_folder(self._folder)
+        except OSError as error:
+            self.close()
+            raise self._unwritable(error) from error
+
+    def _acquire(self, lock: int) -> None:
+        deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    holder = os.pread(lock, 200, 0).decode(errors="replace").strip() or "another process"
+                    os.close(lock)
+                    self._lock = None
+                    raise ResultsHeldError(
+                        f"{relative_to_cwd(self._folder)} is held by a running search ({holder})"
+                    ) from None
+                time.sleep(0.05)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+
+    def read(self) -> bytes:
+        """Return the whole log."""
+        return self._path.read_bytes()
+
+    def truncate(self, size: int) -> None:
+        """Keep the first ``size`` bytes."""
+        assert self._file is not None
+        os.ftruncate(self._file, size)
+        os.fsync(self._file)
+        self._size = size
+
+    def append(self, data: bytes, *, sync: bool) -> None:
+        """Write ``data`` at the end, all of it or none; with ``sync`` it is durable on return."""
+        assert self._file is not None
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(self._file, left) :]
+            if sync:
+                os.fsync(self._file)
+        except OSError as error:
+            # Half a line in the middle of a log would be damage; at its end it is a torn line that resume mends.
+            os.ftruncate(self._file, self._size)
+            raise self._unwritable(error) from error
+        self._size += len(data)
+
+    def close(self) -> None:
+        """Make all durable and let go of the lock."""
+        if self._file is not None:
+            os.fsync(self._file)
+            os.close(self._file)
+        if self._lock is not None:
+            os.close(self._lock)
+        self._file = self._lock = None
+
+    def _unwritable(self, error: OSError) -> StorageError:
+        return StorageError(f"{relative_to_cwd(self._folder)} cannot be written: {error.strerror}")
+
+
+def is_held(folder: Path) -> bool:
+    """Return whether a live search writes to a results folder; never creates or changes anything."""
+    try:
+        probe = os.open(folder / ".lock", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks has no live writer of ours
+        return False
+    finally:
+        os.close(probe)
+    return False
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a file by ``data``: readers see the old or the new one, also after a crash.
+
+    Raises:
+        StorageError: The folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StorageError(f"{relative_to_cwd(path)} cannot be written: {error.strerror}") from error
