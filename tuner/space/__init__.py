@@ -1,1 +1,1 @@
-"""The search file: YAML with positions, domains, conditions, constraints, settings, and all that can be wrong with them."""
+"""The search file: YAML with positions, domains, conditions, constraints, and all that can be wrong with them."""
