@@ -1,1 +1,1 @@
-"""Images: found or downloaded, decoded once per machine into arrays that trials map, split for training and validation."""
+"""Data sets: found or downloaded, decoded once per machine into arrays that trials map, split with a seed."""

@@ -1,0 +1,92 @@
+"""The cache of decoded data sets, shared by all searches of a machine.
+
+``<cache>/datasets/<fingerprint>/`` holds one data set; ``<cache>/datasets/sources/<source>`` names the fingerprint
+that a source had when it was last decoded. Everything is written beside its place and renamed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from tuner.datasets.contents import Contents
+from tuner.datasets.entry import read_entry, write_entry
+from tuner.datasets.prepared import PreparedData
+from tuner.facts.errors import StorageError
+
+
+def cache_folder() -> Path:
+    """Return ``$TUNER_CACHE``, or ``~/.cache/tuner`` where it is not set."""
+    return Path(os.environ.get("TUNER_CACHE") or "~/.cache/tuner").expanduser().absolute()
+
+
+@dataclass(frozen=True)
+class Cache:
+    """The decoded data sets under one cache folder. Writing raises ``StorageError`` where there is no room."""
+
+    folder: Path
+
+    @property
+    def datasets(self) -> Path:
+        """Where the decoded data sets lie."""
+        return self.folder / "datasets"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the cache's only writer; a process that had to wait finds the other's work done."""
+        with self._writing():
+            (self.datasets / "sources").mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.datasets / ".lock")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def find(self, source: str) -> PreparedData | None:
+        """Return what a source was decoded to; None if it never was, or if that is damaged or gone."""
+        try:
+            fingerprint = (self.datasets / "sources" / source).read_text(encoding="ascii")
+        except (OSError, ValueError):
+            return None
+        return read_entry(self.datasets / fingerprint) if fingerprint else None
+
+    def add(self, source: str, contents: Contents) -> PreparedData:
+        """Decode a data set into the cache and note where it came from; the caller holds the lock.
+
+        Raises:
+            UsageError: An image that cannot be decoded, or images of different sizes.
+            StorageError: The cache is full or cannot be written.
+        """
+        with self._writing(), tempfile.TemporaryDirectory(prefix=".new-", dir=self.datasets) as temporary:
+            beside = Path(temporary) / "entry"
+            beside.mkdir()
+            fingerprint = write_entry(beside, contents)
+            target = self.datasets / fingerprint
+            data = read_entry(target)
+            if data is None:
+                shutil.rmtree(target, ignore_errors=True)  # damaged; processes that map its files keep them
+                beside.replace(target)
+                data = read_entry(target)
+            note = Path(temporary) / "note"
+            note.write_text(fingerprint, encoding="ascii")
+            note.replace(self.datasets / "sources" / source)
+        assert data is not None, "an entry that was just written reads back"
+        return data
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(
+                f"the cache folder {self.folder} cannot be written ({error.strerror or error}); "
+                "make room there or set TUNER_CACHE to another folder"
+            ) from error

@@ -1,0 +1,113 @@
+"""Image files become arrays, by one rule for their modes.
+
+If every image of a data set is greyscale, images have one channel; otherwise all of them become RGB. 16-bit greyscale
+keeps its upper 8 bits, transparency is dropped (as torchvision's ImageFolder does), an animation gives its first frame.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tuner.datasets.contents import Images
+from tuner.facts.errors import UsageError
+
+_GREY_8 = ("1", "L", "LA", "La")
+_GREY_16 = ("I;16", "I;16L", "I;16B", "I;16N")
+_UNUSABLE = ("I", "F")  # 32 bits: no range is agreed on
+
+_CHUNK = 128  # images a thread decodes in one go; fewer cost more in hand-over than they gain
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """An image as it lies in a file.
+
+    Attributes:
+        where: How an error names it, such as ``train/cat/7.png`` or ``train.parquet, row 7``.
+        content: The bytes, or the file that holds them.
+    """
+
+    where: str
+    content: bytes | Path
+
+
+def channels_of(images: Iterable[Encoded]) -> int:
+    """Return 1 if every image is greyscale, else 3; reads headers, up to the first image in colour."""
+    return 1 if all(_is_grey(image) for image in images) else 3
+
+
+def decoded(images: Iterable[Encoded], channels: int) -> Iterator[Images]:
+    """Decode images in order, in batches [n, channels, H, W].
+
+    Raises:
+        UsageError: An image that cannot be decoded or whose size differs from the first one's.
+    """
+    threads = os.cpu_count() or 1
+    remaining = iter(images)
+    size: tuple[int, ...] | None = None
+    with ThreadPoolExecutor(threads) as pool:
+        while batch := list(islice(remaining, threads * _CHUNK)):
+            chunks = [batch[start : start + _CHUNK] for start in range(0, len(batch), _CHUNK)]
+            arrays = [array for part in pool.map(lambda chunk: _decode_all(chunk, channels), chunks) for array in part]
+            size = size or arrays[0].shape
+            for image, array in zip(batch, arrays, strict=True):
+                if array.shape != size:
+                    raise UsageError(
+                        f"{image.where} is {_size(array.shape)} pixels and the first image {_size(size)}; "
+                        "all images of a data set must have one size"
+                    )
+            yield np.stack(arrays)
+
+
+def _decode_all(images: list[Encoded], channels: int) -> list[Images]:
+    return [_decode(image, channels) for image in images]
+
+
+def _decode(encoded: Encoded, channels: int) -> Images:
+    """Return one image as [channels, H, W]."""
+    image = _open(encoded)
+    try:
+        if image.mode in _GREY_16:
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        if "transparency" in image.info:  # Pillow warns if a palette's transparency is dropped without this step
+            image = image.convert("RGBA")
+        array = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    except Exception as error:  # Pillow lets through what its decoders meet: OSError, SyntaxError, ...
+        raise UsageError(_undecodable(encoded)) from error
+    return array[np.newaxis] if channels == 1 else array.transpose(2, 0, 1)
+
+
+def _is_grey(encoded: Encoded) -> bool:
+    return _open(encoded).mode in _GREY_8 + _GREY_16
+
+
+def _open(encoded: Encoded) -> Image.Image:
+    """Read an image's header."""
+    content = encoded.content
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(BytesIO(content) if isinstance(content, bytes) else content)
+    except Exception as error:  # see _decode
+        raise UsageError(_undecodable(encoded)) from error
+    if image.mode in _UNUSABLE:
+        raise UsageError(f"{encoded.where} is an image of 32 bits a pixel; convert it to 8 or 16 bits")
+    return image
+
+
+def _undecodable(encoded: Encoded) -> str:
+    return f"{encoded.where} cannot be decoded as an image; the file is damaged or no image"
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[2]}x{shape[1]}"
