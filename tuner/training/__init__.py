@@ -1,1 +1,1 @@
-"""The training system: models, mixing, augmentation, optimizers, schedules and the loop. Knows neither Ray nor Optuna."""
+"""The training system: models, mixing, augmentation, optimizers, schedules, the loop. Knows neither Ray nor Optuna."""

@@ -1,0 +1,132 @@
+"""The training loop of the built-in trainable, from top to bottom."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import torch
+
+from tuner.facts.errors import DivergedError
+from tuner.facts.records import Goal
+from tuner.hyperparameters.table import Hyperparameters
+from tuner.training import augmentation, checkpoints, mixing, models, optimizers
+from tuner.training.batches import shuffled_batches, steps_per_epoch
+from tuner.training.data import TrainingData
+from tuner.training.early_stopping import GOALS, BestWeights, EarlyStopping
+from tuner.training.evaluation import clean_training_images, evaluate
+from tuner.training.losses import LOSSES
+from tuner.training.normalization import NORMALIZATIONS
+from tuner.training.randomness import Randomness
+from tuner.training.schedules import Schedule
+from tuner.training.steps import GuardedStep
+
+
+def train(
+    hyperparameters: Hyperparameters,
+    data: TrainingData,
+    *,
+    device: torch.device,
+    checkpoint: Path | None = None,
+    metric: str = "val_accuracy",
+    goal: Goal = Goal.MAXIMIZE,
+    gated: bool | None = None,
+) -> Generator[dict[str, float], None, str]:
+    """Train one trial, an epoch at a time.
+
+    Args:
+        hyperparameters: What to train and how.
+        data: Images, already on ``device``.
+        device: Where to train.
+        checkpoint: A folder. What lies in it at a yield is that epoch's checkpoint; one found there at the start is
+            continued, bit for bit on the CPU. None keeps none.
+        metric: The name in the report by which the best weights are kept.
+        goal: Which way ``metric`` is better.
+        gated: How divergence is guarded (see ``GuardedStep``); None is a flag on the device for GPUs alone.
+
+    Yields:
+        After each epoch the numbers named by ``tuner.facts.records.REPORT_NAMES``.
+
+    Returns:
+        Why it ended: ``budget`` or ``early_stop``.
+
+    Raises:
+        DivergedError: A loss or gradient was not finite. Nothing of that epoch is kept.
+        ResultsDamagedError: The checkpoint cannot be read.
+        UsageError: The images are too small.
+    """
+    budget, stability = hyperparameters.budget, hyperparameters.stability
+    images_count = len(data.train_labels)
+    randomness = Randomness(budget.seed, device)
+    with randomness.installed():
+        model = models.build(hyperparameters, data.image_shape, len(data.classes))
+    model.to(device).to(memory_format=torch.channels_last)
+    normalize = NORMALIZATIONS[hyperparameters.input.normalize](data)
+    augment = augmentation.build(hyperparameters.augmentation, data)
+    mix = mixing.build(hyperparameters.mixing, len(data.classes))
+    loss_of = LOSSES["cross_entropy"](hyperparameters.penalties)
+    optimizer = optimizers.build(hyperparameters.optimizer, hyperparameters.penalties, model)
+    steps = steps_per_epoch(images_count, budget.batch_size)
+    schedule = Schedule(optimizer, hyperparameters.schedule, budget.epochs, steps)
+    guarded_step = GuardedStep(
+        optimizer, stability.clip_grad_norm, gated=device.type != "cpu" if gated is None else gated
+    )
+    watched = stability.early_stop_metric
+    early_stopping = EarlyStopping(GOALS[watched], stability.early_stop_patience, stability.early_stop_min_delta)
+    best = BestWeights(goal)
+    clean_images, clean_labels = clean_training_images(data)
+
+    parts: dict[str, checkpoints.Part] = {
+        "model": model,
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "randomness": randomness,
+        "early_stopping": early_stopping,
+        "best": best,
+    }
+    epoch = 0 if checkpoint is None else checkpoints.load(checkpoint, parts)
+
+    while epoch < budget.epochs and not early_stopping.stopped:
+        epoch += 1
+        epoch_began = time.perf_counter()
+        with randomness.installed():
+            model.train()
+            for batch in shuffled_batches(images_count, budget.batch_size, randomness.generator):
+                images = normalize(augment(data.train_images[batch], randomness.generator))
+                images, targets = mix(images, data.train_labels[batch], randomness.generator)
+                loss = loss_of(model(images), targets)
+                optimizer.zero_grad()
+                loss.backward()
+                guarded_step(loss.detach(), len(batch))
+                lr_now = schedule.lr
+                schedule.step()
+        means = guarded_step.finish_epoch()
+        train_seconds = time.perf_counter() - epoch_began
+
+        train_loss, train_accuracy = evaluate(model, clean_images, clean_labels, normalize)
+        val_loss, val_accuracy = evaluate(model, data.validation_images, data.validation_labels, normalize)
+        if not math.isfinite(train_loss + val_loss):
+            raise DivergedError("the loss in evaluation is not finite")
+        report: dict[str, float] = {
+            "epoch": epoch,
+            "lr_now": lr_now,
+            "train_loss": train_loss,
+            "train_accuracy": train_accuracy,
+            "val_loss": val_loss,
+            "val_accuracy": val_accuracy,
+            "generalization_gap": train_accuracy - val_accuracy,
+            "objective": means.objective,
+            "grad_norm": means.grad_norm,
+            "clip_share": means.clip_share,
+            "images_per_second": images_count / train_seconds,
+            "epoch_seconds": time.perf_counter() - epoch_began,
+            "parameter_count": models.parameter_count(model),
+        }
+        early_stopping.update(report[watched])
+        best.update(epoch, report[metric], model)
+        if checkpoint is not None:
+            checkpoints.save(checkpoint, epoch, parts)
+        yield report
+    return "budget" if epoch == budget.epochs else "early_stop"
