@@ -1,0 +1,179 @@
+"""A search file that was read and found good: every setting resolved, every path absolute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tuner.facts.errors import Problem
+from tuner.facts.records import Goal
+from tuner.facts.rungs import rung_levels
+from tuner.space.domains import Constant, Listed
+from tuner.space.parameters import Alternative
+from tuner.space.space import Space
+
+
+@dataclass(frozen=True)
+class Data:
+    """The images of a built-in trainable.
+
+    Attributes:
+        dataset: A torchvision name, parquet, folder, digits or synthetic.
+        root: Absolute folder where it lies; None for the cache folder.
+        validation: Images held out of the training split.
+        split_seed: Seed of that split.
+        train_images: Size of a stratified subset of the rest; None for all.
+    """
+
+    dataset: str
+    root: str | None
+    validation: int
+    split_seed: int
+    train_images: int | None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What the search makes better."""
+
+    name: str
+    goal: Goal
+
+
+@dataclass(frozen=True)
+class Search:
+    """What proposes configurations, and how many.
+
+    Attributes:
+        algorithm: tpe or random.
+        trials: Number of trials.
+        seed: From which everything random comes.
+        time_budget: Seconds of active time; None for no limit.
+        points: Full or partial configurations to try first.
+    """
+
+    algorithm: str
+    trials: int
+    seed: int
+    time_budget: float | None
+    points: tuple[dict[str, object], ...]
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """What stops trials early.
+
+    Attributes:
+        type: asha or none.
+        grace_period: First rung in epochs; None only where max_epochs is.
+        reduction_factor: Factor between rungs.
+        max_epochs: Budget of a trial; None where one's own trainable runs without a scheduler.
+    """
+
+    type: str
+    grace_period: int | None
+    reduction_factor: int
+    max_epochs: int | None
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a trial takes.
+
+    Attributes:
+        cpus_per_trial: Above 0.
+        gpus_per_trial: A share below 1, or a whole number.
+        max_concurrent: Most trials at a time; None for what the machine holds.
+        reuse_workers: Whether a process runs one trial after the other.
+    """
+
+    cpus_per_trial: float
+    gpus_per_trial: float
+    max_concurrent: int | None
+    reuse_workers: bool
+
+
+@dataclass(frozen=True)
+class SearchFile:
+    """A search as its file and the command line describe it.
+
+    Attributes:
+        path: The file as given.
+        text: The file's text, unchanged.
+        name: Name of the search, its folder under ``results``.
+        trainable: Name of a built-in trainable, or ``module:function``.
+        results: Absolute folder, or an object store's URL as given.
+        data: None for one's own trainable.
+        metric: What is made better.
+        search: What proposes.
+        scheduler: What stops early.
+        resources: What a trial takes.
+        retries: How often a trial whose process or node was lost is started again.
+        trial_timeout: Seconds without a report after which a trial fails; None for no limit.
+        keep_checkpoints: Best checkpoints that the search keeps.
+        space: What may be proposed.
+        warnings: Findings that are no errors.
+    """
+
+    path: Path
+    text: str
+    name: str
+    trainable: str
+    results: str
+    data: Data | None
+    metric: Metric
+    search: Search
+    scheduler: Scheduler
+    resources: Resources
+    retries: int
+    trial_timeout: float | None
+    keep_checkpoints: int
+    space: Space
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Return the epochs at which trials are compared; none without a scheduler."""
+        scheduler = self.scheduler
+        if scheduler.type == "none" or scheduler.grace_period is None or scheduler.max_epochs is None:
+            return ()
+        return rung_levels(scheduler.grace_period, scheduler.reduction_factor, scheduler.max_epochs)
+
+    def settings(self) -> dict[str, Any]:
+        """Return all that decides the results as plain values for JSON: equal for equal searches.
+
+        No path is among them (``results``, ``data.root``): a folder may move between a search and its resume.
+        """
+        data = None if self.data is None else {key: value for key, value in vars(self.data).items() if key != "root"}
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "data": data,
+            "metric": {"name": self.metric.name, "goal": str(self.metric.goal)},
+            "search": {**asdict(self.search), "points": list(self.search.points)},
+            "scheduler": asdict(self.scheduler),
+            "resources": asdict(self.resources),
+            "retries": self.retries,
+            "trial_timeout": self.trial_timeout,
+            "keep_checkpoints": self.keep_checkpoints,
+            "require": [str(constraint) for constraint in self.space.constraints],
+            "parameters": {
+                name: [_plain(item) for item in parameter.alternatives]
+                for name, parameter in self.space.parameters.items()
+            },
+        }
+
+
+def _plain(alternative: Alternative) -> dict[str, Any]:
+    domain = alternative.domain
+    values: Mapping[str, object]
+    match domain:
+        case Constant(value=value):
+            values = {"value": value}
+        case Listed(values=listed):
+            values = {"values": list(listed)}
+        case _:
+            values = {"min": domain.low, "max": domain.high, "log": domain.log, "step": domain.step}
+    return {**values, "when": {parent: list(allowed) for parent, allowed in alternative.when.items()}}
