@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tuner.datasets.contents import Contents, Images, Labels, Split
 from tuner.datasets.split import split
@@ -40,8 +41,8 @@ class Digits:
 class Synthetic:
     """Coloured gratings under noise, 3x32x32, 10 classes, 2,000 training and 500 test images.
 
-    A class is one of five orientations in one of two colours. Phase, wavelength, contrast and place differ from image
-    to image, so a network must learn the pattern and cannot read the class off single pixels.
+    A class is one of five orientations in one of two colours. Phase, wavelength and place differ from image to image,
+    and a fainter grating of another class lies over each, so that no single pixel gives the class away.
     """
 
     def files(self) -> list[Path]:
@@ -64,17 +65,24 @@ class Synthetic:
 
 def _gratings(generator: np.random.Generator, count: int) -> Split:
     labels: Labels = generator.permutation(np.arange(count, dtype=np.int64) % _CLASSES)
+    others = (labels + generator.integers(1, _CLASSES, size=count)) % _CLASSES
+    light = 0.5 + _patches(generator, labels, 0.3) + _patches(generator, others, 0.2)
+    light += generator.normal(0, 0.3, size=light.shape)
+    images: Images = np.rint(light.clip(0, 1) * 255).astype(np.uint8)
+    return Split.of(images, labels)
 
-    def drawn(low: float, high: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-        return generator.uniform(low, high, size=(count, 1, 1))
 
-    angle = np.deg2rad(36 * (labels // 2))[:, None, None] + drawn(-0.15, 0.15)
-    row, column = np.mgrid[0:32, 0:32].astype(np.float64)[:, None]
-    along = (column * np.cos(angle) + row * np.sin(angle)) / drawn(5, 9)  # in wavelengths of 5 to 9 pixels
-    wave = np.sin(2 * np.pi * (along + drawn(0, 1))) * drawn(0.15, 0.35)
+def _patches(generator: np.random.Generator, labels: Labels, contrast: float) -> NDArray[np.float64]:
+    """Return one patch of each class's grating, [N, 3, 32, 32], zero on average."""
+
+    def drawn(low: float, high: float) -> NDArray[np.float64]:
+        return generator.uniform(low, high, size=(len(labels), 1, 1))
+
+    row, column = np.mgrid[0.0:32.0, 0.0:32.0]
+    angle = np.deg2rad(36 * (labels // 2)[:, None, None] + drawn(-15, 15))
+    phase = (column * np.cos(angle) + row * np.sin(angle)) / drawn(5, 9) + drawn(0, 1)  # wavelengths of 5 to 9 pixels
     distance = (row - drawn(8, 24)) ** 2 + (column - drawn(8, 24)) ** 2
-    wave = wave * np.exp(-distance / (2 * 9.0**2))  # the pattern fades 9 pixels from its centre
+    patch = contrast * np.sin(2 * np.pi * phase) * np.exp(-distance / (2 * 8.0**2))  # fades 8 pixels from its centre
     colours = np.array([(1.0, 0.7, 0.4), (0.4, 0.7, 1.0)])[labels % 2]
-    images = 0.5 + wave[:, None] * colours[:, :, None, None] + generator.normal(0, 0.12, size=(count, 3, 32, 32))
-    as_bytes: Images = np.rint(images.clip(0, 1) * 255).astype(np.uint8)
-    return Split.of(as_bytes, labels)
+    patches: NDArray[np.float64] = patch[:, None] * colours[:, :, None, None]
+    return patches

@@ -7,6 +7,7 @@ import errno
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,8 @@ class TorchvisionName:
             UsageError: No network or a wrong checksum.
             StorageError: The folder cannot be written.
         """
-        self._load(0)
+        for split in range(2):
+            self._load(split)
 
     def read(self) -> Contents:
         """Return both splits, from memory."""
@@ -127,7 +129,7 @@ class TorchvisionName:
             if error.errno in _NO_ROOM:
                 raise StorageError(f"{self.root} cannot hold {self.name}: {error.strerror}") from error
             raise self._unavailable(error) from error
-        except Exception as error:  # torchvision raises RuntimeError, and what damaged archives cause
+        except (RuntimeError, HTTPException) as error:  # RuntimeError is torchvision's word for a wrong checksum
             raise self._unavailable(error) from error
 
     def _unavailable(self, error: Exception) -> UsageError:
