@@ -7,7 +7,7 @@ rules that all of them share, so that at-least-once execution becomes exactly-on
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tuner.facts.records import Decision, Goal, State
 from tuner.journal.events import Ask, Close, End, Epoch, Event, Open, Retry, Rung, Start
@@ -55,6 +55,10 @@ class Trial:
         """The decision to stop it, or None."""
         return next((rung for rung in self.rungs if rung.decision is Decision.STOP), None)
 
+    def copied(self) -> Trial:
+        """Return a copy that later events do not change."""
+        return replace(self, starts=list(self.starts), epochs=dict(self.epochs), rungs=list(self.rungs))
+
     def best(self, goal: Goal) -> Epoch | None:
         """Return the report with the best metric, the first of equals; None before any report."""
         best: Epoch | None = None
@@ -72,7 +76,8 @@ class History:
         trials: Number to trial, in the order of proposal.
         active_seconds: Time that earlier drivers spent on the search; a driver that was killed is counted to its
             last event.
-        opened_at: When the present driver took the search up, or None.
+        opened: How the last driver took the search up, or None before any did.
+        nodes: Name of each machine that began an attempt, to its number, from 1 in the order of appearance.
         closed: How the last driver let go, or None while one holds it or after it was killed.
     """
 
@@ -81,6 +86,7 @@ class History:
         self.trials: dict[int, Trial] = {}
         self.active_seconds = 0.0
         self.opened_at: float | None = None
+        self.nodes: dict[str, int] = {}
         self.closed: Close | None = None
         self._last_at = 0.0
         for event in events:
@@ -107,6 +113,7 @@ class History:
                 trial.lost += event.lost
             case Start():
                 trial.starts.append(event)
+                self.nodes.setdefault(event.node, len(self.nodes) + 1)
             case Epoch():
                 trial.epochs[event.epoch] = event
             case Rung():
@@ -118,12 +125,20 @@ class History:
     def _change_hands(self, event: Open | Close) -> None:
         if isinstance(event, Close):
             self.active_seconds += event.seconds
-            self.opened_at, self.closed = None, event
+            self.closed = event
             return
-        if self.opened_at is not None:  # the driver before was killed
-            self.active_seconds += max(0.0, self._last_at - self.opened_at)
-        self.opened_at = self._last_at = event.at
-        self.closed = None
+        if self.opened is not None and self.closed is None:  # the driver before was killed
+            self.active_seconds += max(0.0, self._last_at - self.opened.at)
+        self.opened, self.closed = event, None
+        self._last_at = event.at
+
+    def snapshot(self) -> History:
+        """Return a copy that later events do not change; what has ended is shared, since it never changes again."""
+        copy = History()
+        copy.trials = {number: trial if trial.end else trial.copied() for number, trial in self.trials.items()}
+        copy.active_seconds, copy.opened, copy.closed = self.active_seconds, self.opened, self.closed
+        copy._last_at = self._last_at
+        return copy
 
     @property
     def unfinished(self) -> list[Trial]:

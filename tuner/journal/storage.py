@@ -55,7 +55,7 @@ class FileStorage:
             self._acquire(self._lock)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             self._size = os.fstat(self._file).st_size
-            sync_folder(self._folder)
+            make_durable(self._folder)
         except OSError as error:
             self.close()
             raise self._unwritable(error) from error
@@ -134,9 +134,9 @@ def is_held(folder: Path) -> bool:
     return False
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def make_durable(path: Path) -> None:
+    """Make a file's contents, or the names in a folder, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -156,7 +156,7 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        sync_folder(path.parent)
+        make_durable(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise StorageError(f"{relative_to_cwd(path)} cannot be written: {error.strerror}") from error

@@ -1,0 +1,235 @@
+"""The ledger of a running search: every proposal, report, decision and end is in the log before anyone hears of it.
+
+It drives sampler and scheduler and knows nothing of Ray: a test can run a whole search on it in milliseconds.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from tuner.facts.records import Decision, Goal, State
+from tuner.journal.events import Ask, Close, End, Epoch, Event, Open, Retry, Rung, Start
+from tuner.journal.history import History, Trial, counts
+from tuner.journal.log import Log
+from tuner.search.messages import Assignment, Ended, Message, Report
+from tuner.search.proposer import Proposer, derived_seed
+from tuner.search.schedulers import Scheduler
+
+#: So many first trials failing with the same error mean that the next ones will too.
+SAME_FAILURES = 5
+
+Listener = Callable[[Event], None]
+
+
+class Ledger:
+    """Decides what runs next and what becomes of it, and writes it down first.
+
+    Attributes:
+        history: All that the log holds. Other threads read it under ``lock``.
+        lock: Held while ``history`` changes.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        proposer: Proposer,
+        scheduler: Scheduler,
+        *,
+        goal: Goal,
+        seed: int,
+        trials: int,
+        slots: int,
+        retries: int,
+        time_budget: float | None = None,
+        listeners: Sequence[Listener] = (),
+        clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Replay the log and take the search up.
+
+        Args:
+            log: Open for writing.
+            proposer: Fresh; hears every event.
+            scheduler: Fresh; hears every decision.
+            goal: Of the metric.
+            seed: The search's seed, of which trials' seeds are derived.
+            trials: How many trials to propose in all.
+            slots: How many may run side by side.
+            retries: How many lost processes a trial survives.
+            time_budget: Seconds of active time over all drivers, or None.
+            listeners: Called with each new event after it is in the log.
+            clock: Seconds since the epoch, for the log.
+            timer: Monotonic seconds, for durations.
+        """
+        self.history = History()
+        self.lock = threading.Lock()
+        self._log = log
+        self._proposer = proposer
+        self._scheduler = scheduler
+        self._goal = goal
+        self._seed = seed
+        self._trials = trials
+        self._slots = slots
+        self._retries = retries
+        self._time_budget = time_budget
+        self._listeners = listeners
+        self._clock = clock
+        self._timer = timer
+        self._began = timer()
+        self._live: set[int] = set()
+        self._first_ends: list[End] = []
+        for event in log.replay():
+            self._apply(event)
+        self._active_before = self.history.active_seconds
+        self._write(Open(at=clock(), slots=slots, trials=trials))
+        for trial in self.history.unfinished:  # stopped, and killed before the end was written
+            if trial.stop_decision is not None:
+                self._write(self._end(trial, Ended(State.STOPPED, "asha")))
+        self._unfinished = list(self.history.unfinished)
+
+    @property
+    def all_proposed(self) -> bool:
+        """Whether as many trials as were wanted have been proposed."""
+        return len(self.history.trials) >= self._trials
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing is left to start, now or later."""
+        return not self._unfinished and (self.all_proposed or self._proposer.exhausted)
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the time budget is used up."""
+        return self._time_budget is not None and self.active_seconds >= self._time_budget
+
+    @property
+    def active_seconds(self) -> float:
+        """Time spent on the search by this driver and those before it."""
+        return self._active_before + self._timer() - self._began
+
+    @property
+    def hopeless(self) -> str | None:
+        """The error that the first trials of this driver all ended with, or None while there is hope."""
+        errors = {end.error for end in self._first_ends if end.state is State.FAILED}
+        all_failed = all(end.state is State.FAILED for end in self._first_ends)
+        if len(self._first_ends) < SAME_FAILURES or len(errors) > 1 or not all_failed:
+            return None
+        return self._first_ends[0].error
+
+    def next_assignment(self) -> Assignment | None:
+        """Return what to start next, already in the log; None while all slots are taken or nothing is left.
+
+        Unfinished trials of an earlier driver come first.
+        """
+        if len(self._live) >= self._slots or self.exhausted or self.out_of_time:
+            return None
+        if self._unfinished:
+            trial = self._unfinished.pop(0)
+            self._live.add(trial.number)
+            return self._again(trial, "resumed", lost=False)
+        n = len(self.history.trials)
+        proposal = self._proposer.propose(n)
+        config = {**proposal.config, "seed": proposal.config.get("seed", derived_seed(self._seed, n))}
+        self._write(Ask(at=self._clock(), n=n, config=config, origin=proposal.origin))
+        self._live.add(n)
+        return Assignment(n, 1, config)
+
+    def retry(self, number: int, reason: str) -> Assignment | None:
+        """Write down that a process was lost; return the next attempt, or None if the trial has failed for good."""
+        trial = self.history.trials[number]
+        if trial.end is not None:
+            return None
+        if trial.lost >= self._retries:
+            self.end(number, Ended(State.FAILED, "lost", reason))
+            return None
+        return self._again(trial, reason, lost=True)
+
+    def retries_left(self, number: int) -> int:
+        """Return how many more lost processes a trial survives."""
+        return max(0, self._retries - self.history.trials[number].lost)
+
+    def receive(self, message: Message) -> Decision:
+        """Write down what a worker said; return whether its trial goes on."""
+        trial = self.history.trials[message.number]
+        if message.attempt != trial.attempt or trial.end is not None:
+            return Decision.STOP
+        events: list[Event] = []
+        if message.started is not None:
+            events.append(Start(n=trial.number, attempt=trial.attempt, **vars(message.started)))
+        if message.report is not None:
+            events += self._judged(trial, message.report)
+        if message.ended is not None:
+            events.append(self._end(trial, message.ended))
+        durable = any(not isinstance(event, Epoch | Start) or _resumable(event) for event in events)
+        self._write(*events, sync=durable)
+        return Decision.CONTINUE if trial.end is None else Decision.STOP
+
+    def end(self, number: int, ended: Ended) -> None:
+        """End a trial from the driver's side; nothing happens if it has ended."""
+        trial = self.history.trials[number]
+        if trial.end is None:
+            self._write(self._end(trial, ended))
+
+    def flush(self) -> None:
+        """Called often by the driver: make grouped reports durable in time."""
+        self._log.flush()
+
+    def close(self, reason: str) -> None:
+        """Write down that this driver lets go in good order."""
+        self._write(Close(at=self._clock(), reason=reason, seconds=self._timer() - self._began))
+
+    def _judged(self, trial: Trial, report: Report) -> list[Event]:
+        epoch = Epoch(at=self._clock(), n=trial.number, attempt=trial.attempt, **vars(report))
+        if not counts(trial, epoch):
+            return []
+        events: list[Event] = [epoch]
+        decision = self._scheduler.judge(report.epoch, report.score)
+        if decision is not None:
+            events.append(
+                Rung(
+                    at=epoch.at,
+                    n=trial.number,
+                    attempt=trial.attempt,
+                    epoch=report.epoch,
+                    value=report.score,
+                    decision=decision,
+                )
+            )
+        if decision is Decision.STOP:
+            events.append(self._end(trial, Ended(State.STOPPED, "asha")))
+        return events
+
+    def _again(self, trial: Trial, reason: str, *, lost: bool) -> Assignment:
+        attempt = trial.attempt + 1
+        self._write(Retry(at=self._clock(), n=trial.number, attempt=attempt, reason=reason, lost=lost))
+        return Assignment(trial.number, attempt, trial.ask.config, trial.last_epoch)
+
+    def _end(self, trial: Trial, ended: Ended) -> End:
+        return End(at=self._clock(), n=trial.number, attempt=trial.attempt, **vars(ended))
+
+    def _write(self, *events: Event, sync: bool = True) -> None:
+        self._log.append(*events, sync=sync)
+        for event in events:
+            self._apply(event)
+            if isinstance(event, End) and len(self._first_ends) < SAME_FAILURES:
+                self._first_ends.append(event)
+        for listener in self._listeners:
+            for event in events:
+                listener(event)
+
+    def _apply(self, event: Event) -> None:
+        with self.lock:
+            if not self.history.apply(event):
+                return
+        if isinstance(event, End):
+            self._live.discard(event.n)
+        self._proposer.observe(event)
+        if isinstance(event, Rung):
+            self._scheduler.observe(event)
+
+
+def _resumable(event: Event) -> bool:
+    """Whether a trial may continue after this report, so that it must survive whatever its checkpoint survives."""
+    return isinstance(event, Epoch) and event.checkpoint is not None

@@ -1,0 +1,51 @@
+"""The built-in trainable: the training room's loop on a prepared data set, in the shape of everybody's trainable."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tuner.datasets.split import split
+from tuner.hyperparameters.table import resolve
+from tuner.study.job import Job, Trainable
+from tuner.training.data import TrainingData
+from tuner.training.loop import train
+
+
+def builtin_trainable(job: Job) -> Trainable:
+    """Return the built-in trainable of a job; its data stays in the process for the trials that follow."""
+
+    def cifar(config: dict[str, Any], checkpoint: Path) -> Generator[Mapping[str, Any], None, str | None]:
+        return (yield from train(resolve(config), _data(job), device=device(), checkpoint=checkpoint))
+
+    return cifar
+
+
+def device() -> torch.device:
+    """Return the device that Ray gave this process: the one visible GPU, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@lru_cache(maxsize=1)
+def _data(job: Job) -> TrainingData:
+    """Return the training and validation images; the test split is not opened."""
+    assert job.data is not None and job.prepared is not None
+    images, labels = job.prepared.load_train()
+    training, validation = split(
+        labels,
+        validation=job.data.validation,
+        split_seed=job.data.split_seed,
+        train_images=job.data.train_images,
+    )
+    return TrainingData.from_arrays(
+        images[training],
+        labels[training],
+        images[validation],
+        labels[validation],
+        classes=job.prepared.classes,
+        device=device(),
+    )

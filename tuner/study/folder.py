@@ -1,0 +1,149 @@
+"""The results folder of a search: made, recognized, compared with what is asked for now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tuner.facts.errors import ResultsDamagedError, StorageError, UsageError, relative_to_cwd
+from tuner.facts.provenance import commit, versions
+from tuner.journal.history import History
+from tuner.journal.log import read_events
+from tuner.journal.storage import write_atomically
+from tuner.leaderboard.info import SearchInfo
+from tuner.space.searchfile import SearchFile
+
+FORMAT_VERSION = 1
+
+#: Settings that may differ when a search is resumed; `search.trials` may grow, `data.root` must hold the same images.
+MAY_DIFFER = frozenset(
+    {
+        "search.trials",
+        "search.time_budget",
+        "resources.max_concurrent",
+        "resources.cpus_per_trial",
+        "resources.gpus_per_trial",
+        "retries",
+        "results",
+        "data.root",
+    }
+)
+
+#: What a driver that was killed while it made a folder may leave behind.
+_BEGINNINGS = {".lock", "events.jsonl", "space.yaml"}
+
+
+class Folder:
+    """One search's folder under ``results``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a search lies in it.
+
+        Raises:
+            UsageError: Something else does.
+        """
+        if (self.path / "search.json").exists():
+            return True
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError(f"{relative_to_cwd(self.path)} is a file, not a results folder")
+        strange = self._strange()
+        if strange:
+            raise UsageError(f"{relative_to_cwd(self.path)} holds '{strange[0]}' but no search; choose another name")
+        return False
+
+    def _strange(self) -> list[str]:
+        if not self.path.is_dir():
+            return []
+        names = (item.name for item in self.path.iterdir())
+        return sorted(name for name in names if name not in _BEGINNINGS and not name.endswith(".tmp"))
+
+    def description(self) -> dict[str, Any]:
+        """Return what search.json holds.
+
+        Raises:
+            ResultsDamagedError: It is not what was written.
+        """
+        path = self.path / "search.json"
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(record, dict) or record["version"] != FORMAT_VERSION or not record["settings"]:
+                raise ValueError("it is of a form that this program does not know")
+        except (OSError, ValueError, KeyError) as error:
+            raise ResultsDamagedError(f"{relative_to_cwd(path)} is damaged: {error}") from error
+        return record
+
+    def history(self) -> History:
+        """Return what the log says, without locking it."""
+        return History(read_events(self.path))
+
+    def create(self) -> None:
+        """Make the folder; ``describe`` completes it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"{relative_to_cwd(self.path)} cannot be made: {error.strerror}") from error
+
+    def describe(self, file: SearchFile, info: SearchInfo, data: Mapping[str, Any] | None, created_at: str) -> None:
+        """Write space.yaml and search.json; the latter makes the folder a search."""
+        record = {
+            "version": FORMAT_VERSION,
+            **info.to_json(),
+            "created_at": created_at,
+            "settings": portable_settings(file),
+            "data": data,
+            "versions": versions(),
+            "commit": commit(),
+        }
+        write_atomically(self.path / "space.yaml", file.text.encode())
+        text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        write_atomically(self.path / "search.json", text.encode())
+
+    def move_aside(self) -> Path:
+        """Rename the folder to the first free ``<name>.<k>``; returns its new path."""
+        k = 1
+        while (aside := self.path.with_name(f"{self.path.name}.{k}")).exists():
+            k += 1
+        return self.path.rename(aside)
+
+
+def portable_settings(file: SearchFile) -> dict[str, Any]:
+    """Return the resolved settings without paths of this machine: a copied folder resumes elsewhere."""
+    settings = file.settings()
+    settings.pop("results", None)
+    if settings.get("data") is not None:
+        settings["data"] = {key: value for key, value in settings["data"].items() if key != "root"}
+    return settings
+
+
+def differences(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Return a phrase for each setting that differs and may not, such as ``search.seed (0, now 1)``."""
+    old, new = dict(_flat(stored)), dict(_flat(wanted))
+    found = []
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) == new.get(key) or key in MAY_DIFFER:
+            continue
+        found.append(f"{key} ({_spelled(old, key)}, now {_spelled(new, key)})")
+    before, now = old.get("search.trials", 0), new.get("search.trials", 0)
+    if now < before:
+        found.append(f"search.trials ({before}, now {now}: it may only grow)")
+    return found
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        # A parameter's entry is one thing: naming its parts would read worse than naming the whole.
+        if isinstance(value, Mapping) and prefix in ("", "data.", "search."):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _spelled(settings: Mapping[str, Any], key: str) -> str:
+    return json.dumps(settings[key]) if key in settings else "absent"

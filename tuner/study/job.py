@@ -1,0 +1,78 @@
+"""What every trial of a search shares: what to train, on what, with which metric, and where results go."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuner.datasets.prepared import PreparedData
+from tuner.facts.errors import UsageError
+from tuner.facts.records import Goal
+from tuner.space.searchfile import Data
+
+#: What every trainable is: a generator of one mapping an epoch, whose return value may name why it ended.
+Trainable = Callable[[dict[str, Any], Path], Generator[Mapping[str, Any], None, str | None]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """The part of a search that travels to workers; small and picklable.
+
+    Attributes:
+        trainable: ``cifar`` or ``package.module:function``.
+        import_paths: Folders that come first on the import path, for one's own trainable.
+        data: The built-in trainable's ``data`` settings; None for one's own.
+        prepared: The decoded data set; None for one's own trainable.
+        metric: Name of the metric in each report.
+        goal: Of the metric.
+        max_epochs: Budget of a trial, or None where nothing bounds it.
+        folder: The search's results folder.
+        cpus: CPUs of a trial, which is its number of threads, at least 1.
+        gpus: GPUs of a trial; below 1 is a share of one GPU's memory.
+    """
+
+    trainable: str
+    import_paths: tuple[str, ...]
+    data: Data | None
+    prepared: PreparedData | None
+    metric: str
+    goal: Goal
+    max_epochs: int | None
+    folder: Path
+    cpus: float
+    gpus: float
+
+    @property
+    def builtin(self) -> bool:
+        """Whether the trainable is the built-in one."""
+        return ":" not in self.trainable
+
+
+def load_trainable(job: Job) -> Trainable:
+    """Return the function that a job trains with.
+
+    Raises:
+        UsageError: The module or the function does not exist, or the function is no generator of the right shape.
+    """
+    if job.builtin:
+        from tuner.study.builtin import builtin_trainable
+
+        return builtin_trainable(job)
+    for folder in reversed(job.import_paths):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+    module_name, _, function_name = job.trainable.partition(":")
+    try:
+        function = getattr(importlib.import_module(module_name), function_name)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"trainable '{job.trainable}' cannot be imported: {error}") from error
+    if not inspect.isgeneratorfunction(function):
+        raise UsageError(f"trainable '{job.trainable}' is not a generator function: it must yield once an epoch")
+    if len(inspect.signature(function).parameters) == 1:
+        return lambda config, checkpoint: function(config)  # this one keeps no checkpoints
+    return function

@@ -1,0 +1,80 @@
+"""The machines that a search runs on: a Ray of its own, and how many trials fit side by side."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tuner.facts.errors import ClusterError, UsageError
+from tuner.space.searchfile import Resources
+
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # trials without a GPU do not see one
+    "RAY_DEDUP_LOGS": "0",
+}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What one node offers to trials."""
+
+    cpus: float
+    gpus: float
+
+
+@contextlib.contextmanager
+def local_ray() -> Iterator[tuple[Machine, ...]]:
+    """Start a Ray on this machine, for this process alone, and end it on leaving; yields its nodes.
+
+    Raises:
+        ClusterError: It did not start.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    try:
+        # "local": without an address Ray joins any cluster that it finds.
+        ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:
+        raise ClusterError(f"Ray did not start on this machine: {error}") from error
+    try:
+        yield tuple(
+            Machine(node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0))
+            for node in ray.nodes()
+            if node["Alive"]
+        )
+    finally:
+        ray.shutdown()
+
+
+def slots(machines: tuple[Machine, ...], wanted: Resources) -> int:
+    """Return how many trials run side by side.
+
+    Raises:
+        UsageError: A trial asks for more than any machine has: it would wait for ever.
+    """
+    cpus, gpus = wanted.cpus_per_trial, wanted.gpus_per_trial
+    if gpus > 0 and not any(machine.gpus >= gpus for machine in machines):
+        most = max((machine.gpus for machine in machines), default=0)
+        offer = f"no machine has more than {most:g}" if most else "there is no GPU"
+        raise UsageError(f"resources.gpus_per_trial is {gpus:g}, but {offer}")
+    if not any(machine.cpus >= cpus for machine in machines):
+        most = max((machine.cpus for machine in machines), default=0)
+        raise UsageError(f"resources.cpus_per_trial is {cpus:g}, but no machine has more than {most:g}")
+    fitting = sum(_fit(machine, cpus, gpus) for machine in machines)
+    if fitting == 0:
+        raise UsageError(f"no machine has {cpus:g} CPUs and {gpus:g} GPUs together")
+    return fitting if wanted.max_concurrent is None else min(fitting, wanted.max_concurrent)
+
+
+def _fit(machine: Machine, cpus: float, gpus: float) -> int:
+    by_cpu = int(machine.cpus / cpus) if cpus else None
+    # A share of a GPU lies on one GPU: 0.4 fits twice on each, not five times on two.
+    by_gpu = None if not gpus else int(machine.gpus) * int(1 / gpus) if gpus < 1 else int(machine.gpus / gpus)
+    return min(number for number in (by_cpu, by_gpu) if number is not None)
