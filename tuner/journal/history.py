@@ -85,7 +85,7 @@ class History:
         """Args: events: the log's events from the first on."""
         self.trials: dict[int, Trial] = {}
         self.active_seconds = 0.0
-        self.opened_at: float | None = None
+        self.opened: Open | None = None
         self.nodes: dict[str, int] = {}
         self.closed: Close | None = None
         self._last_at = 0.0
@@ -137,7 +137,7 @@ class History:
         copy = History()
         copy.trials = {number: trial if trial.end else trial.copied() for number, trial in self.trials.items()}
         copy.active_seconds, copy.opened, copy.closed = self.active_seconds, self.opened, self.closed
-        copy._last_at = self._last_at
+        copy.nodes, copy._last_at = dict(self.nodes), self._last_at
         return copy
 
     @property

@@ -1,0 +1,149 @@
+"""The Parquet files of a search as they are now: from disk, or rebuilt from the log where they are behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tuner.facts.errors import ResultsDamagedError, UsageError, relative_to_cwd
+from tuner.facts.records import State
+from tuner.journal.history import History
+from tuner.journal.log import read_events
+from tuner.journal.storage import is_held
+from tuner.leaderboard.info import SearchInfo
+from tuner.leaderboard.rows import epochs_table, leaderboard_table
+from tuner.leaderboard.schema import FORMAT_VERSION, METADATA_KEY
+from tuner.leaderboard.write import EPOCHS_FILE, LEADERBOARD_FILE, LOG_FILE, encoded, log_size
+
+SETTINGS_FILE = "search.json"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One Parquet file of a search, opened.
+
+    Attributes:
+        path: Where it lies, for error texts.
+        file: The open file, a ``pyarrow.parquet.ParquetFile`` that verifies checksums.
+        info: The search.
+    """
+
+    path: Path
+    file: Any
+    info: SearchInfo
+
+    def read(self, columns: list[str] | None = None) -> Any:
+        """Return the whole file, or some of its columns, as an Arrow table.
+
+        Raises:
+            ResultsDamagedError: A page is not what was written.
+        """
+        with _damage_named(self.path):
+            return self.file.read(columns=columns)
+
+    def read_groups(self, groups: list[int]) -> Any:
+        """Return some row groups as an Arrow table; raises as ``read`` does."""
+        with _damage_named(self.path):
+            return self.file.read_row_groups(groups)
+
+
+def leaderboard_of(folder: Path) -> Source:
+    """Return a search's leaderboard as it is now.
+
+    A driver that was killed leaves the file a few seconds behind its log, with trials that seem to run. Then, and
+    where the first file is not written yet, it is rebuilt in memory; nothing in the folder is changed.
+
+    Raises:
+        UsageError: The folder holds no search.
+        ResultsDamagedError: A file is not what was written.
+    """
+    path, held = folder / LEADERBOARD_FILE, is_held(folder)
+    if path.exists():
+        source, description = _opened(path)
+        if held or not (description["live"] or _behind(folder, description)):
+            return source
+        if not (folder / LOG_FILE).exists():
+            return Source(path, _in_memory(_interrupted(source.read())), source.info)
+    history, info = _replayed(folder)
+    table = leaderboard_table(history, info, live=held, kept=_kept_on_disk(folder, history))
+    return Source(path, _in_memory(table), info)
+
+
+def epochs_of(folder: Path) -> Source:
+    """Return a search's epochs as they are now; raises as ``leaderboard_of`` does."""
+    path, held = folder / EPOCHS_FILE, is_held(folder)
+    if path.exists() and (held or not (folder / LEADERBOARD_FILE).exists()):
+        return _opened(path)[0]
+    if path.exists() and not _behind(folder, _opened(folder / LEADERBOARD_FILE)[1]):
+        return _opened(path)[0]
+    history, info = _replayed(folder)
+    return Source(path, _in_memory(epochs_table(history, info)), info)
+
+
+def opened(path: Path) -> Source:
+    """Return one Parquet file as it lies there, wherever that is."""
+    return _opened(path)[0]
+
+
+def _opened(path: Path) -> tuple[Source, Mapping[str, Any]]:
+    with _damage_named(path):
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        description = json.loads(file.schema_arrow.metadata[METADATA_KEY])
+        info = SearchInfo.from_json(description)
+        version = description["version"]
+    if version != FORMAT_VERSION:
+        raise UsageError(f"{relative_to_cwd(path)} is of version {version}; this program reads {FORMAT_VERSION}")
+    return Source(path, file, info), description
+
+
+def _in_memory(table: Any) -> Any:
+    return pq.ParquetFile(pa.BufferReader(encoded(table)))
+
+
+def _behind(folder: Path, description: Mapping[str, Any]) -> bool:
+    """Return whether the log holds more than a leaderboard shows; published results have none."""
+    return (folder / LOG_FILE).exists() and log_size(folder) != description["log_bytes"]
+
+
+def _interrupted(table: Any) -> Any:
+    position = table.schema.get_field_index("state")
+    state = table.column(position)
+    relabelled = pc.if_else(pc.equal(state, str(State.RUNNING)), str(State.INTERRUPTED), state)
+    return table.set_column(position, table.schema.field(position), relabelled)
+
+
+def _replayed(folder: Path) -> tuple[History, SearchInfo]:
+    settings = folder / SETTINGS_FILE
+    if not settings.exists():
+        raise UsageError(f"{relative_to_cwd(folder)} holds no search")
+    with _damage_named(settings):
+        info = SearchInfo.from_json(json.loads(settings.read_bytes()))
+    return History(read_events(folder)), info
+
+
+def _kept_on_disk(folder: Path, history: History) -> dict[int, str]:
+    """Return the newest checkpoint that still lies there, for each trial that has one."""
+    kept: dict[int, str] = {}
+    for number, trial in history.trials.items():
+        for epoch in sorted(trial.epochs):
+            name = trial.epochs[epoch].checkpoint
+            if name is not None and (folder / "checkpoints" / str(number) / name).is_dir():
+                kept[number] = f"checkpoints/{number}/{name}"
+    return kept
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, ResultsDamagedError) as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise ResultsDamagedError(f"{relative_to_cwd(path)} is damaged: {reason}") from error

@@ -1,0 +1,60 @@
+"""The Parquet files of a search, replaced as a whole: a reader sees the old file or the new one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tuner.journal.history import History
+from tuner.journal.storage import write_atomically
+from tuner.leaderboard.info import SearchInfo
+from tuner.leaderboard.rows import epochs_table, leaderboard_table
+
+LOG_FILE = "events.jsonl"
+LEADERBOARD_FILE = "leaderboard.parquet"
+EPOCHS_FILE = "epochs.parquet"
+
+#: Rows are sorted by rank, so the best trials of any search lie in one small row group.
+ROW_GROUP_SIZE = 16_384
+
+
+def write_results(folder: Path, history: History, info: SearchInfo, *, live: bool, kept: Mapping[int, str]) -> None:
+    """Write leaderboard.parquet and epochs.parquet. Called by the driver at most every few seconds, and at its end.
+
+    Args:
+        folder: The search's results folder.
+        history: What the log says; its events are in the log already.
+        info: The search.
+        live: Whether the driver goes on; its last call says no.
+        kept: Number of each ended trial whose checkpoint is kept, to its folder relative to ``folder``.
+
+    Raises:
+        StorageError: The folder cannot be written; the files that stood there still stand.
+    """
+    log_bytes = log_size(folder)
+    write_atomically(folder / EPOCHS_FILE, encoded(epochs_table(history, info)))
+    table = leaderboard_table(history, info, live=live, kept=kept, log_bytes=log_bytes)
+    write_atomically(folder / LEADERBOARD_FILE, encoded(table))
+
+
+def log_size(folder: Path) -> int:
+    """Return the size of a search's log, by which a reader sees whether a leaderboard is behind it; 0 without one."""
+    log = folder / LOG_FILE
+    return log.stat().st_size if log.exists() else 0
+
+
+def encoded(table: Any) -> bytes:
+    """Return an Arrow table as the bytes of a Parquet file with a checksum on every page."""
+    sink = pa.BufferOutputStream()
+    with parquet_writer(sink, table.schema) as writer:
+        writer.write_table(table, row_group_size=ROW_GROUP_SIZE)
+    return bytes(memoryview(sink.getvalue()))
+
+
+def parquet_writer(sink: Any, schema: Any) -> Any:
+    """Return a writer of Parquet as all files of the results are written; write at most ROW_GROUP_SIZE rows a group."""
+    return pq.ParquetWriter(sink, schema, write_page_checksum=True)
