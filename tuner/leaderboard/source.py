@@ -68,10 +68,11 @@ def leaderboard_of(folder: Path) -> Source:
     path, held = folder / LEADERBOARD_FILE, is_held(folder)
     if path.exists():
         source, description = _opened(path)
-        if held or not (description["live"] or _behind(folder, description)):
+        has_log = (folder / LOG_FILE).exists()
+        if held or (has_log and not _behind(folder, description)):
             return source
-        if not (folder / LOG_FILE).exists():
-            return Source(path, _in_memory(_interrupted(source.read())), source.info)
+        if not has_log:
+            return _relabelled(source) if description["live"] else source
     history, info = _replayed(folder)
     table = leaderboard_table(history, info, live=held, kept=_kept_on_disk(folder, history))
     return Source(path, _in_memory(table), info)
@@ -79,10 +80,10 @@ def leaderboard_of(folder: Path) -> Source:
 
 def epochs_of(folder: Path) -> Source:
     """Return a search's epochs as they are now; raises as ``leaderboard_of`` does."""
-    path, held = folder / EPOCHS_FILE, is_held(folder)
-    if path.exists() and (held or not (folder / LEADERBOARD_FILE).exists()):
-        return _opened(path)[0]
-    if path.exists() and not _behind(folder, _opened(folder / LEADERBOARD_FILE)[1]):
+    path, leaderboard = folder / EPOCHS_FILE, folder / LEADERBOARD_FILE
+    has_log = (folder / LOG_FILE).exists()
+    behind = leaderboard.exists() and _behind(folder, _opened(leaderboard)[1])
+    if path.exists() and (is_held(folder) or not has_log or not behind):
         return _opened(path)[0]
     history, info = _replayed(folder)
     return Source(path, _in_memory(epochs_table(history, info)), info)
@@ -109,15 +110,18 @@ def _in_memory(table: Any) -> Any:
 
 
 def _behind(folder: Path, description: Mapping[str, Any]) -> bool:
-    """Return whether the log holds more than a leaderboard shows; published results have none."""
-    return (folder / LOG_FILE).exists() and log_size(folder) != description["log_bytes"]
+    """Return whether the log may hold more than a leaderboard shows, or the leaderboard was written by a live driver."""
+    return bool(description["live"] or log_size(folder) != description["log_bytes"])
 
 
-def _interrupted(table: Any) -> Any:
+def _relabelled(source: Source) -> Source:
+    """Return a leaderboard whose trials seem to run though nobody is there, with those interrupted."""
+    table = source.read()
     position = table.schema.get_field_index("state")
     state = table.column(position)
     relabelled = pc.if_else(pc.equal(state, str(State.RUNNING)), str(State.INTERRUPTED), state)
-    return table.set_column(position, table.schema.field(position), relabelled)
+    table = table.set_column(position, table.schema.field(position), relabelled)
+    return Source(source.path, _in_memory(table), source.info)
 
 
 def _replayed(folder: Path) -> tuple[History, SearchInfo]:
@@ -144,6 +148,8 @@ def _kept_on_disk(folder: Path, history: History) -> dict[int, str]:
 def _damage_named(path: Path) -> Iterator[None]:
     try:
         yield
+    except PermissionError as error:
+        raise UsageError(f"{relative_to_cwd(path)} cannot be read: {error.strerror}") from error
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, ResultsDamagedError) as error:
         reason = (str(error).splitlines() or [""])[0]
         raise ResultsDamagedError(f"{relative_to_cwd(path)} is damaged: {reason}") from error

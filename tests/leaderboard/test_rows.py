@@ -1,0 +1,183 @@
+"""What a row of leaderboard.parquet says, read as people read it: with pandas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from tests.leaderboard.logs import INFO, NOON, config, demo, trial, write_search
+from tuner.facts.records import EPOCH_COLUMNS, LEADERBOARD_COLUMNS, Goal, State
+from tuner.journal.events import Ask, Open, Retry, Start
+from tuner.leaderboard.info import SearchInfo
+from tuner.leaderboard.rows import config_hash
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_search(tmp_path_factory.mktemp("results") / "demo", demo())
+
+
+@pytest.fixture(scope="module")
+def frame(folder: Path) -> pd.DataFrame:
+    return pd.read_parquet(folder / "leaderboard.parquet")
+
+
+def row(frame: pd.DataFrame, number: int) -> pd.Series:
+    return frame.set_index("number").loc[number]
+
+
+def test_the_column_set_is_frozen(frame: pd.DataFrame) -> None:
+    assert list(frame.columns) == [
+        *("search", "trial_id", "number", "rank", "state", "stop_reason", "score", "val_accuracy", "val_loss"),
+        *("train_accuracy", "train_loss", "generalization_gap", "best_epoch", "epochs_run", "train_seconds"),
+        *("overhead_seconds", "images_per_second", "peak_memory_mb", "parameter_count", "seed", "origin", "attempts"),
+        *("pareto_rank", "node", "device", "started_at", "finished_at", "checkpoint", "error", "config_hash"),
+        *("model", "optimizer", "lr", "momentum", "batch_size", "flip", "milestones", "epochs"),
+    ]
+
+
+def test_types_survive_pandas_even_where_a_column_is_empty(frame: pd.DataFrame, folder: Path) -> None:
+    as_pandas = {"timestamp": "datetime64[us, UTC]"}
+    for columns, table in ((LEADERBOARD_COLUMNS, frame), (EPOCH_COLUMNS, pd.read_parquet(folder / "epochs.parquet"))):
+        for column in columns:
+            assert str(table[column.name].dtype) == as_pandas.get(column.dtype, column.dtype), column.name
+    expected = {"lr": "float64", "batch_size": "Int64", "flip": "boolean", "model": "string", "milestones": "string"}
+    assert {name: str(frame[name].dtype) for name in expected} == expected
+    assert frame["pareto_rank"].isna().all()
+
+
+def test_ranked_then_stopped_then_the_others(frame: pd.DataFrame) -> None:
+    assert list(frame["number"]) == [1, 0, 2, 3, 4, 5, 6]
+    assert list(frame["rank"].dropna()) == [1, 2]
+    assert list(frame["state"]) == [
+        *("completed", "completed", "stopped", "diverged", "failed", "out_of_memory", "interrupted"),
+    ]
+
+
+def test_metrics_are_those_of_the_best_epoch(frame: pd.DataFrame) -> None:
+    best = row(frame, 0)
+    assert (best["score"], best["val_accuracy"], best["best_epoch"], best["epochs_run"]) == (0.7, 0.7, 2, 3)
+    assert best["val_loss"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("number", [3, 4, 5])
+def test_a_trial_that_went_wrong_has_neither_score_nor_metrics(frame: pd.DataFrame, number: int) -> None:
+    wrong = row(frame, number)
+    names = ["rank", "score", "val_accuracy", "val_loss", "train_loss", "best_epoch"]
+    assert wrong[names].isna().all()
+    assert wrong["epochs_run"] == (0 if number == 4 else 1)
+    assert wrong["stop_reason"] is not pd.NA
+
+
+def test_a_stopped_trial_has_a_score_and_no_rank(frame: pd.DataFrame) -> None:
+    stopped = row(frame, 2)
+    assert stopped["score"] == 0.4
+    assert stopped["rank"] is pd.NA
+
+
+def test_times_speed_and_memory(frame: pd.DataFrame) -> None:
+    best = row(frame, 0)
+    assert best["train_seconds"] == 30
+    assert best["overhead_seconds"] == 3
+    assert best["images_per_second"] == 200
+    assert best["peak_memory_mb"] == 203
+    assert best["parameter_count"] == 1000
+    assert best["started_at"] == pd.Timestamp(NOON + 2, unit="s", tz="UTC")
+    assert best["finished_at"] == pd.Timestamp(NOON + 33, unit="s", tz="UTC")
+    assert row(frame, 6)["finished_at"] is pd.NaT
+
+
+def test_nodes_are_numbered_in_the_order_of_the_log(frame: pd.DataFrame) -> None:
+    assert row(frame, 0)["node"] == "node-1"
+    assert row(frame, 2)["node"] == "node-2"
+
+
+def test_checkpoints_are_the_kept_ones_and_the_last_of_a_living_trial(frame: pd.DataFrame) -> None:
+    assert row(frame, 1)["checkpoint"] == "checkpoints/1/epoch-2"
+    assert row(frame, 0)["checkpoint"] is pd.NA
+    assert row(frame, 6)["checkpoint"] == "checkpoints/6/epoch-1"
+
+
+def test_hyperparameters_keep_their_kinds_and_null_means_inactive(frame: pd.DataFrame) -> None:
+    best = row(frame, 1)
+    assert (best["momentum"], best["batch_size"], best["seed"]) == (0.9, 256, 7)
+    assert best["flip"] is True or best["flip"] == True  # noqa: E712 - pandas hands out numpy's bool
+    assert pd.isna(row(frame, 0)["momentum"])
+    assert best["milestones"] == "[1, 2]"
+    assert row(frame, 0)["milestones"] == '"none"'
+
+
+def test_equal_configurations_have_equal_hashes_whatever_their_seed() -> None:
+    assert config_hash(config(seed=1)) == config_hash(dict(reversed(config(seed=2).items())))
+    assert config_hash(config()) != config_hash(config(lr=0.011))
+    assert len(config_hash({})) == 12
+
+
+def test_a_missing_value_is_null_in_the_file_and_never_nan(folder: Path) -> None:
+    table = pq.read_table(folder / "leaderboard.parquet")
+    for name in table.schema.names:
+        assert all(value == value for value in table.column(name).to_pylist()), name
+
+
+def test_units_meanings_and_goal_are_in_the_metadata(folder: Path) -> None:
+    schema = pq.read_schema(folder / "leaderboard.parquet")
+    assert schema.field("train_seconds").metadata[b"unit"] == b"seconds"
+    assert b"best_epoch" in schema.field("score").metadata[b"meaning"]
+    assert b'"goal": "maximize"' in schema.metadata[b"tuner"]
+
+
+def test_epochs_hold_every_report_once(folder: Path) -> None:
+    epochs = pd.read_parquet(folder / "epochs.parquet")
+    assert list(zip(epochs["number"], epochs["epoch"], strict=True))[:5] == [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2)]
+    assert epochs["score"].tolist()[:3] == [0.5, 0.7, 0.6]
+    assert epochs["val_accuracy"].tolist() == epochs["score"].tolist()
+    assert epochs["epoch_seconds"].eq(10).all()
+
+
+def test_a_smaller_metric_ranks_first_and_ties_go_by_number(tmp_path: Path) -> None:
+    info = SearchInfo("mine", "cost", Goal.MINIMIZE, {"lr": "float64"})
+    events = [
+        Open(at=NOON, slots=1, trials=3),
+        *trial(0, [3.0, 2.0], metrics={"f1": 0.1}),
+        *trial(1, [1.0, 1.5], metrics={"f1": 0.2}),
+        *trial(2, [2.0]),
+    ]
+    frame = pd.read_parquet(write_search(tmp_path / "mine", events, info) / "leaderboard.parquet")
+    assert list(frame["number"]) == [1, 0, 2]
+    assert frame["metric_cost"].tolist() == frame["score"].tolist() == [1.0, 2.0, 2.0]
+    assert frame["metric_f1"].tolist()[:2] == [0.2, 0.1]
+    assert frame["best_epoch"].tolist() == [1, 2, 1]
+    assert list(frame.columns)[len(LEADERBOARD_COLUMNS) :] == ["metric_cost", "metric_f1", "lr"]
+
+
+def test_attempts_are_counted_and_the_last_node_shown(tmp_path: Path) -> None:
+    events = [
+        Open(at=NOON, slots=1, trials=1),
+        *list(trial(0, [0.1], None))[:3],
+        Retry(at=NOON + 20, n=0, attempt=2, reason="lost", lost=True),
+        *list(trial(0, [0.1, 0.2], State.COMPLETED, attempt=2, node="beta"))[1:],
+    ]
+    frame = pd.read_parquet(write_search(tmp_path / "demo", events) / "leaderboard.parquet")
+    assert frame.loc[0, "attempts"] == 2
+    assert frame.loc[0, "node"] == "node-2"
+    assert frame.loc[0, "epochs_run"] == 2
+    assert frame.loc[0, "train_seconds"] == 20
+
+
+def test_a_search_without_trials_has_typed_columns(tmp_path: Path) -> None:
+    folder = write_search(tmp_path / "demo", [Open(at=NOON, slots=1, trials=1)])
+    frame = pd.read_parquet(folder / "leaderboard.parquet")
+    assert len(frame) == 0
+    assert str(frame["rank"].dtype) == "Int64"
+
+
+def test_running_while_a_driver_lives(tmp_path: Path) -> None:
+    events = [Open(at=NOON, slots=1, trials=1), *list(trial(0, [], None))]
+    assert isinstance(events[1], Ask)
+    assert isinstance(events[2], Start)
+    frame = pd.read_parquet(write_search(tmp_path / "demo", events, live=True) / "leaderboard.parquet")
+    assert list(frame["state"]) == ["running"]
+    assert INFO.name == frame.loc[0, "search"]
