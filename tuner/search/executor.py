@@ -70,23 +70,23 @@ def execute(
     """
     os.environ.update(_ENVIRONMENT, TUNE_MAX_PENDING_TRIALS_PG=str(slots))
     judge = _Judge(ledger)
-    with tempfile.TemporaryDirectory(prefix="tuner-", ignore_cleanup_errors=True) as scratch:
-        with contextlib.suppress(Stop):
-            tune.run(
-                trainable,
-                name="search",
-                storage_path=scratch,
-                search_alg=_Asker(ledger, job),
-                scheduler=judge,
-                callbacks=[_Watch(ledger, judge, trial_timeout, should_stop)],
-                num_samples=-1,
-                max_failures=-1,
-                resources_per_trial={"cpu": cpus, "gpu": gpus},
-                reuse_actors=reuse,
-                trial_dirname_creator=_directory_name,
-                raise_on_failed_trial=False,
-                verbose=0,
-            )
+    scratch = tempfile.TemporaryDirectory(prefix="tuner-", ignore_cleanup_errors=True)
+    with scratch, contextlib.suppress(Stop):
+        tune.run(
+            trainable,
+            name="search",
+            storage_path=scratch.name,
+            search_alg=_Asker(ledger, job),
+            scheduler=judge,
+            callbacks=[_Watch(ledger, judge, trial_timeout, should_stop)],
+            num_samples=-1,
+            max_failures=-1,
+            resources_per_trial={"cpu": cpus, "gpu": gpus},
+            reuse_actors=reuse,
+            trial_dirname_creator=_directory_name,
+            raise_on_failed_trial=False,
+            verbose=0,
+        )
 
 
 def _directory_name(trial: RayTrial) -> str:

@@ -38,6 +38,7 @@ def local_ray() -> Iterator[tuple[Machine, ...]]:
     import ray
 
     logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what goes wrong in a trial is told once, by us
     try:
         # "local": without an address Ray joins any cluster that it finds.
         ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)

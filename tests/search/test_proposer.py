@@ -1,0 +1,128 @@
+"""What is proposed keeps every condition and constraint, and Optuna is told the truth about what became of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+
+from tests.search.simulation import CONDITIONAL, Simulation, parameter, space_of
+from tuner.facts.errors import UsageError
+from tuner.facts.records import Decision, Goal, Origin, State
+from tuner.journal.events import Ask, End, Epoch, Rung
+from tuner.search.proposer import Proposer, derived_seed
+from tuner.space.domains import Integer, Listed, Real
+from tuner.space.expressions import parse
+from tuner.space.space import Space
+
+
+def proposer(space: Space, algorithm: str = "tpe", **options: Any) -> Proposer:
+    return Proposer(space, algorithm=algorithm, seed=0, goal=Goal.MAXIMIZE, **options)
+
+
+def begin(target: Proposer, n: int) -> dict[str, Any]:
+    proposal = target.propose(n)
+    target.observe(Ask(at=0.0, n=n, config={**proposal.config, "seed": 1}, origin=Origin.RANDOM))
+    return proposal.config
+
+
+def epoch(n: int, number: int, score: float) -> Epoch:
+    return Epoch(
+        at=0, n=n, attempt=1, epoch=number, score=score, metrics={}, seconds=0, memory_mb=None, checkpoint=None
+    )
+
+
+def end(n: int, state: State) -> End:
+    return End(at=0.0, n=n, attempt=1, state=state, stop_reason="test")
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "random"])
+def test_conditions_hold(tmp_path: Path, algorithm: str) -> None:
+    ledger = Simulation(tmp_path, trials=40, slots=4, algorithm=algorithm).run()
+    for trial in ledger.history.trials.values():
+        config = trial.ask.config
+        assert ("momentum" in config) == (config["optimizer"] == "sgd")
+        low, high = (0.01, 1.0) if config["optimizer"] == "sgd" else (0.0001, 0.01)
+        assert low <= config["lr"] <= high
+        assert list(config) == [name for name in (*CONDITIONAL.parameters, "seed") if name in config]
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "random"])
+def test_constraints_are_never_broken(algorithm: str) -> None:
+    space = space_of(
+        parameter("a", Real(0.0, 1.0)), parameter("b", Real(0.0, 1.0)), constraints=(parse("a + b < 0.3"),)
+    )
+    target = proposer(space, algorithm)
+    for n in range(30):
+        config = begin(target, n)
+        assert config["a"] + config["b"] < 0.3
+        target.observe(epoch(n, 1, config["a"]))
+        target.observe(end(n, State.COMPLETED))
+
+
+def test_a_constraint_that_nothing_keeps_is_one_sentence() -> None:
+    space = space_of(parameter("a", Real(0.0, 1.0)), constraints=(parse("a > 2"),))
+    with pytest.raises(UsageError, match="no configuration that keeps 'require'"):
+        proposer(space).propose(0)
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "random"])
+def test_a_finite_space_is_used_up_without_repeats(algorithm: str) -> None:
+    space = space_of(
+        parameter("a", Listed(("x", "y", "z"))),
+        parameter("b", (Integer(1, 4), {"a": ("x", "y")})),
+        constraints=(parse("not (a == 'x' and b == 2)"),),
+    )
+    target = proposer(space, algorithm)
+    seen = []
+    while not target.exhausted:
+        n = len(seen)
+        seen.append(begin(target, n))
+        target.observe(epoch(n, 1, float(n)))
+        target.observe(end(n, State.COMPLETED))
+    assert len(seen) == 8
+    assert all(config not in seen[:n] for n, config in enumerate(seen))
+
+
+def test_listed_values_of_any_kind_come_back_as_they_were() -> None:
+    values = ([10, 20], [30], None, True, 0.5, "off")
+    target = proposer(space_of(parameter("milestones", Listed(values))))
+    seen = [begin(target, n)["milestones"] for n in range(6)]
+    assert sorted(map(repr, seen)) == sorted(map(repr, values))
+
+
+def test_optuna_hears_the_truth() -> None:
+    target = proposer(CONDITIONAL)
+    for n in range(6):
+        begin(target, n)
+    target.observe(end(0, State.DIVERGED))  # before any score is known
+    target.observe(epoch(1, 1, 0.4))
+    target.observe(epoch(1, 2, 0.8))
+    target.observe(epoch(1, 3, 0.6))
+    target.observe(end(1, State.COMPLETED))
+    target.observe(epoch(2, 3, 0.3))
+    target.observe(Rung(at=0.0, n=2, attempt=1, epoch=3, value=0.3, decision=Decision.STOP))
+    target.observe(end(2, State.STOPPED))
+    target.observe(end(3, State.OUT_OF_MEMORY))
+    target.observe(end(4, State.FAILED))
+    told = [target._study.get_trials()[target._trials[n]] for n in range(6)]
+    assert [trial.state for trial in told] == [
+        TrialState.COMPLETE,
+        TrialState.COMPLETE,
+        TrialState.PRUNED,
+        TrialState.COMPLETE,
+        TrialState.FAIL,
+        TrialState.RUNNING,
+    ]
+    assert told[0].value == 0.4  # the worst score when the first was known
+    assert told[1].value == 0.8  # its best epoch, not its last
+    assert told[2].intermediate_values == {3: 0.3}
+    assert told[3].value == 0.3  # the worst score so far
+
+
+def test_seeds_differ_by_number_and_by_search() -> None:
+    seeds = {derived_seed(search, n) for search in range(20) for n in range(50)}
+    assert len(seeds) == 1000
+    assert all(0 <= seed < 2**31 for seed in seeds)

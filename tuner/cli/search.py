@@ -1,0 +1,103 @@
+"""``tuner search``: run a search file, or go on with one that was interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tuner.cli.options import add_file, add_format
+from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
+
+
+def number(text: str) -> int | float:
+    """Return a number as the search file would read it: 1 is an integer, 0.5 is not."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+#: Dedicated option to the key of the search file that it sets, the type of its value, and its help.
+FLAGS: dict[str, tuple[str, Callable[[str], Any], str]] = {
+    "--trials": ("search.trials", int, "how many trials"),
+    "--time-budget": ("search.time_budget", str, "active time, such as 90m, 2h or seconds"),
+    "--max-concurrent": ("resources.max_concurrent", int, "how many trials side by side at most"),
+    "--cpus-per-trial": ("resources.cpus_per_trial", number, "CPUs of a trial"),
+    "--gpus-per-trial": ("resources.gpus_per_trial", number, "GPUs of a trial; 0.5 puts two on one GPU"),
+    "--seed": ("search.seed", int, "seed of everything random"),
+    "--name": ("name", str, "name of the folder under results/"),
+    "--results": ("results", str, "where results go, instead of results/"),
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_file(parser)
+    for flag, (_, kind, summary) in FLAGS.items():
+        parser.add_argument(flag, type=kind, metavar="X", help=summary)
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted search, or start it")
+    parser.add_argument("--restart", action="store_true", help="move an existing folder to <name>.<k> and start anew")
+    parser.add_argument("--dry-run", action="store_true", help="check file, data and machine; write nothing")
+    parser.add_argument(
+        "--progress", choices=("auto", "live", "lines", "none"), default="auto", help="how to show progress on stderr"
+    )
+    parser.add_argument("--top", type=int, default=10, metavar="K", help="rows of the leaderboard at the end")
+    add_format(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the search; prints the leaderboard on stdout."""
+    from tuner.cli.progress import observer
+    from tuner.hyperparameters.table import TRAINABLES
+    from tuner.space.read import read_search_file
+    from tuner.study.runner import run_search
+
+    if args.resume and args.restart:
+        raise UsageError("--resume and --restart exclude each other")
+    file = read_search_file(Path(args.file), args.set, trainables=TRAINABLES, flags=_given(args))
+    outcome = run_search(
+        file,
+        resume=args.resume,
+        restart=args.restart,
+        dry_run=args.dry_run,
+        resume_command=resume_command(args),
+        observer=observer(args.progress),
+    )
+    if args.dry_run:
+        print(f"{relative_to_cwd(file.path)}: good; {outcome.reason}", file=sys.stderr)
+        return outcome.code
+    _print_result(outcome, args)
+    return outcome.code
+
+
+def resume_command(args: argparse.Namespace) -> str:
+    """Return what to type to go on with the search that these arguments began."""
+    words = ["tuner", "search", args.file]
+    for flag, value in _given(args).values():
+        words += [flag, str(value)]
+    for override in args.set:
+        words += ["--set", override]
+    return shlex.join([*words, "--resume"])
+
+
+def _given(args: argparse.Namespace) -> dict[str, tuple[str, Any]]:
+    """Return the dedicated options that were given: key of the search file to (option, value)."""
+    values = {flag: getattr(args, flag.removeprefix("--").replace("-", "_")) for flag in FLAGS}
+    return {FLAGS[flag][0]: (flag, value) for flag, value in values.items() if value is not None}
+
+
+def _print_result(outcome: Any, args: argparse.Namespace) -> None:
+    from tuner.cli.leaderboard import print_leaderboard
+
+    place = relative_to_cwd(outcome.folder)
+    if outcome.reason == "already finished":
+        print(f"{place} is finished; nothing was run (more trials: --trials N; anew: --restart)", file=sys.stderr)
+    print_leaderboard(outcome.folder, top=args.top, format="json" if args.json else "table")
+    if outcome.code in (ExitCode.SIGINT, ExitCode.SIGTERM):
+        print(f"interrupted; go on with: {resume_command(args)}", file=sys.stderr)
+    elif outcome.error is not None:
+        print(f"ended early: the first trials all failed with: {outcome.error}", file=sys.stderr)
