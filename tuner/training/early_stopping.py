@@ -8,26 +8,24 @@ from typing import Any
 from torch import Tensor, nn
 
 from tuner.facts.records import Goal
+from tuner.hyperparameters.groups import Stability
 
 #: Each metric that a trial can watch, and which way is better.
 GOALS: dict[str, Goal] = {"val_loss": Goal.MINIMIZE, "val_accuracy": Goal.MAXIMIZE}
 
 
 class EarlyStopping:
-    """Ends a trial after ``patience`` consecutive epochs that are not better (Prechelt 1998).
+    """Ends a trial after ``early_stop_patience`` consecutive epochs that are not better (Prechelt 1998).
 
-    Better means below best - min_delta where the goal is to minimize, above best + min_delta otherwise.
-
-    Args:
-        goal: Which way is better.
-        patience: Misses in a row that end the trial; None never ends it.
-        min_delta: By how much an epoch must be better to count.
+    Better means below best - min_delta where the watched metric is minimized, above best + min_delta otherwise.
     """
 
-    def __init__(self, goal: Goal, patience: int | None, min_delta: float) -> None:
-        self._goal = goal
-        self._patience = patience
-        self._min_delta = min_delta if goal is Goal.MAXIMIZE else -min_delta
+    def __init__(self, settings: Stability) -> None:
+        self._watched = settings.early_stop_metric
+        self._goal = GOALS[self._watched]
+        self._patience = settings.early_stop_patience
+        delta = settings.early_stop_min_delta
+        self._min_delta = delta if self._goal is Goal.MAXIMIZE else -delta
         self._best: float | None = None
         self._misses = 0
 
@@ -36,8 +34,9 @@ class EarlyStopping:
         """Whether the trial should end."""
         return self._patience is not None and self._misses >= self._patience
 
-    def update(self, value: float) -> None:
-        """Take note of an epoch's metric, which must be finite: NaN is divergence, not a miss."""
+    def update(self, report: Mapping[str, float]) -> None:
+        """Take note of an epoch's report, whose losses are finite: NaN is divergence, not a miss."""
+        value = report[self._watched]
         if self._best is None or self._goal.better(value, self._best + self._min_delta):
             self._best, self._misses = value, 0
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,11 +10,44 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tuner.facts.errors import DivergedError
 from tuner.training.data import TrainingData
 from tuner.training.normalization import Normalize
 
 _BATCH = 500  # images at a time: bounds memory, independent of the trial so that trials compare
 _MOST_CLEAN_IMAGES = 5000
+
+
+class Measure:
+    """What a trial's model reaches after an epoch, on clean training images and on the validation images.
+
+    Args:
+        data: The images; the training images measured are those of ``clean_training_images``.
+        normalize: The trial's normalization.
+    """
+
+    def __init__(self, data: TrainingData, normalize: Normalize) -> None:
+        self._training = clean_training_images(data)
+        self._validation = (data.validation_images, data.validation_labels)
+        self._normalize = normalize
+
+    def __call__(self, model: nn.Module) -> dict[str, float]:
+        """Return both losses (nats) and accuracies, and the generalization gap.
+
+        Raises:
+            DivergedError: A loss is not finite.
+        """
+        train_loss, train_accuracy = evaluate(model, *self._training, self._normalize)
+        val_loss, val_accuracy = evaluate(model, *self._validation, self._normalize)
+        if not math.isfinite(train_loss + val_loss):
+            raise DivergedError("the loss in evaluation is not finite")
+        return {
+            "train_loss": train_loss,
+            "train_accuracy": train_accuracy,
+            "val_loss": val_loss,
+            "val_accuracy": val_accuracy,
+            "generalization_gap": train_accuracy - val_accuracy,
+        }
 
 
 @torch.no_grad()

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Generator
 from pathlib import Path
 
 import torch
 
-from tuner.facts.errors import DivergedError
 from tuner.facts.records import Goal
 from tuner.hyperparameters.table import Hyperparameters
 from tuner.training import augmentation, checkpoints, mixing, models, optimizers
 from tuner.training.batches import shuffled_batches, steps_per_epoch
 from tuner.training.data import TrainingData
-from tuner.training.early_stopping import GOALS, BestWeights, EarlyStopping
-from tuner.training.evaluation import clean_training_images, evaluate
+from tuner.training.early_stopping import BestWeights, EarlyStopping
+from tuner.training.evaluation import Measure
 from tuner.training.losses import LOSSES
 from tuner.training.normalization import NORMALIZATIONS
 from tuner.training.randomness import Randomness
@@ -70,13 +68,11 @@ def train(
     optimizer = optimizers.build(hyperparameters.optimizer, hyperparameters.penalties, model)
     steps = steps_per_epoch(images_count, budget.batch_size)
     schedule = Schedule(optimizer, hyperparameters.schedule, budget.epochs, steps)
-    guarded_step = GuardedStep(
-        optimizer, stability.clip_grad_norm, gated=device.type != "cpu" if gated is None else gated
-    )
-    watched = stability.early_stop_metric
-    early_stopping = EarlyStopping(GOALS[watched], stability.early_stop_patience, stability.early_stop_min_delta)
+    gated = device.type != "cpu" if gated is None else gated
+    guarded_step = GuardedStep(optimizer, stability.clip_grad_norm, gated=gated)
+    early_stopping = EarlyStopping(stability)
     best = BestWeights(goal)
-    clean_images, clean_labels = clean_training_images(data)
+    measure = Measure(data, normalize)
 
     parts: dict[str, checkpoints.Part] = {
         "model": model,
@@ -96,27 +92,18 @@ def train(
             for batch in shuffled_batches(images_count, budget.batch_size, randomness.generator):
                 images = normalize(augment(data.train_images[batch], randomness.generator))
                 images, targets = mix(images, data.train_labels[batch], randomness.generator)
-                loss = loss_of(model(images), targets)
                 optimizer.zero_grad()
+                loss = loss_of(model(images), targets)
                 loss.backward()
                 guarded_step(loss.detach(), len(batch))
                 lr_now = schedule.lr
                 schedule.step()
         means = guarded_step.finish_epoch()
         train_seconds = time.perf_counter() - epoch_began
-
-        train_loss, train_accuracy = evaluate(model, clean_images, clean_labels, normalize)
-        val_loss, val_accuracy = evaluate(model, data.validation_images, data.validation_labels, normalize)
-        if not math.isfinite(train_loss + val_loss):
-            raise DivergedError("the loss in evaluation is not finite")
         report: dict[str, float] = {
             "epoch": epoch,
             "lr_now": lr_now,
-            "train_loss": train_loss,
-            "train_accuracy": train_accuracy,
-            "val_loss": val_loss,
-            "val_accuracy": val_accuracy,
-            "generalization_gap": train_accuracy - val_accuracy,
+            **measure(model),
             "objective": means.objective,
             "grad_norm": means.grad_norm,
             "clip_share": means.clip_share,
@@ -124,7 +111,7 @@ def train(
             "epoch_seconds": time.perf_counter() - epoch_began,
             "parameter_count": models.parameter_count(model),
         }
-        early_stopping.update(report[watched])
+        early_stopping.update(report)
         best.update(epoch, report[metric], model)
         if checkpoint is not None:
             checkpoints.save(checkpoint, epoch, parts)

@@ -1,0 +1,57 @@
+import pytest
+import torch
+from torch import nn
+
+from tuner.facts.errors import ResultsDamagedError
+from tuner.training import checkpoints
+
+
+def test_a_folder_without_a_checkpoint_changes_nothing(tmp_path):
+    model = nn.Linear(2, 2)
+    before = model.weight.clone()
+    assert checkpoints.load(tmp_path, {"model": model}) == 0
+    assert checkpoints.load(tmp_path / "missing", {"model": model}) == 0
+    assert torch.equal(model.weight, before)
+
+
+def test_the_checkpoint_is_the_only_file_of_its_folder(tmp_path):
+    for epoch in (1, 2):
+        checkpoints.save(tmp_path / "new", epoch, {"model": nn.Linear(2, 2)})
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["state.pt"]
+    assert checkpoints.load(tmp_path / "new", {}) == 2
+
+
+class Unwritable:
+    def state_dict(self):
+        raise OSError("no space left")
+
+    def load_state_dict(self, state):
+        raise NotImplementedError
+
+
+def test_a_save_that_fails_leaves_the_checkpoint_before_it(tmp_path):
+    model = nn.Linear(2, 2)
+    checkpoints.save(tmp_path, 1, {"model": model})
+    before = (tmp_path / "state.pt").read_bytes()
+    with pytest.raises(OSError, match="no space"):
+        checkpoints.save(tmp_path, 2, {"model": model, "other": Unwritable()})
+    assert (tmp_path / "state.pt").read_bytes() == before
+
+
+def test_a_file_cut_short_at_writing_is_never_read(tmp_path):
+    checkpoints.save(tmp_path, 1, {"model": nn.Linear(2, 2)})
+    (tmp_path / "state.pt.tmp").write_bytes(b"half")
+    assert checkpoints.load(tmp_path, {}) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 torn"])
+def test_damage_is_said_in_a_sentence(tmp_path, content):
+    (tmp_path / "state.pt").write_bytes(content)
+    with pytest.raises(ResultsDamagedError, match="cannot be read"):
+        checkpoints.load(tmp_path, {})
+
+
+def test_code_in_a_checkpoint_is_never_run(tmp_path):
+    torch.save({"epoch": 1, "model": print}, tmp_path / "state.pt")
+    with pytest.raises(ResultsDamagedError):
+        checkpoints.load(tmp_path, {})
