@@ -4,6 +4,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.training.helpers import CPU, digits, run, small
 from tuner.facts.errors import DivergedError
@@ -161,6 +162,31 @@ def test_a_rate_that_is_far_too_high_diverges():
 def test_the_gate_changes_no_number():
     hyperparameters = small(**EVERYTHING)
     assert run(hyperparameters, digits(300), gated=True) == run(hyperparameters, digits(300), gated=False)
+
+
+class HostReads(TorchDispatchMode):
+    """Counts the operations for which the host waits for a value of the device."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func.overloadpacket in (torch.ops.aten._local_scalar_dense, torch.ops.aten.nonzero)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_gated_no_step_waits_for_the_device(optimizer):
+    counts = []
+    for batch_size in (300, 10):  # one step and thirty
+        trial = train(
+            small(**EVERYTHING, optimizer=optimizer, batch_size=batch_size), digits(300), device=CPU, gated=True
+        )
+        with HostReads() as reads:
+            next(trial)
+        counts.append(reads.count)
+    assert counts[0] == counts[1]
 
 
 def test_a_last_batch_of_one_never_reaches_a_batch_norm():

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from tuner.hyperparameters.groups import Mixing
 from tuner.training.boxes import random_boxes
@@ -69,7 +68,7 @@ def build(settings: Mixing, classes: int) -> Mix:
         mixed = torch.rand((), generator=generator, device=images.device) < settings.mix_prob
         stays = torch.where(mixed, torch.cat(shares).index_select(0, picked), 1.0)
         partner = torch.randperm(len(images), generator=generator, device=images.device)
-        targets = functional.one_hot(labels, classes).float()
+        targets = torch.zeros(len(labels), classes, device=images.device).scatter_(1, labels[:, None], 1.0)
         return (
             torch.lerp(images[partner], images, stays),
             torch.lerp(targets[partner], targets, stays.mean()),
