@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.helpers import CPU
-from tuner.training.process import is_out_of_memory, peak_memory_mb, reset_peak_memory, reset_process
+from tuner.training.process import is_out_of_memory, reset_process
 
 
 def test_a_reused_process_is_like_a_fresh_one():
@@ -33,16 +32,6 @@ def test_global_generators_start_from_the_seed():
         reset_process(threads=2, seed=5)
         drawn.append((random.random(), np.random.random(), torch.rand(()).item()))
     assert drawn[0] == drawn[1]
-
-
-def test_peak_memory_is_of_this_trial_alone():
-    block = np.ones(40_000_000)  # 320 MB
-    high = peak_memory_mb(CPU)
-    del block
-    reset_peak_memory(CPU)
-    low = peak_memory_mb(CPU)
-    assert high > 320
-    assert low < high - 250
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from tuner.datasets.split import split
+from tuner.datasets.split_arrays import split_arrays
 from tuner.hyperparameters.table import resolve
 from tuner.study.job import Job, Trainable
 from tuner.training.data import TrainingData
@@ -20,7 +20,16 @@ def builtin_trainable(job: Job) -> Trainable:
     """Return the built-in trainable of a job; its data stays in the process for the trials that follow."""
 
     def cifar(config: dict[str, Any], checkpoint: Path) -> Generator[Mapping[str, Any], None, str | None]:
-        return (yield from train(resolve(config), _data(job), device=device(), checkpoint=checkpoint))
+        return (
+            yield from train(
+                resolve(config),
+                _data(job),
+                device=device(),
+                checkpoint=checkpoint,
+                metric=job.metric,
+                goal=job.goal,
+            )
+        )
 
     return cifar
 
@@ -34,18 +43,10 @@ def device() -> torch.device:
 def _data(job: Job) -> TrainingData:
     """Return the training and validation images; the test split is not opened."""
     assert job.data is not None and job.prepared is not None
-    images, labels = job.prepared.load_train()
-    training, validation = split(
-        labels,
+    arrays = split_arrays(
+        job.prepared,
         validation=job.data.validation,
         split_seed=job.data.split_seed,
         train_images=job.data.train_images,
     )
-    return TrainingData.from_arrays(
-        images[training],
-        labels[training],
-        images[validation],
-        labels[validation],
-        classes=job.prepared.classes,
-        device=device(),
-    )
+    return TrainingData.from_arrays(**vars(arrays), classes=job.prepared.classes, device=device())

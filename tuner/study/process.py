@@ -6,6 +6,8 @@ seconds faster without it.
 
 from __future__ import annotations
 
+import gc
+import itertools
 import random
 import resource
 import sys
@@ -15,9 +17,12 @@ from tuner.study.job import Job
 
 _PROC = Path("/proc/self")
 
+_trials_served = itertools.count()
+
 
 def reset_process(job: Job, seed: int) -> None:
     """Make a process that served other trials as good as new: seeds, threads, default type, backend flags, peaks."""
+    _collect_garbage()
     random.seed(seed)
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed(seed)  # the global generator is what trainables out there use
@@ -28,6 +33,19 @@ def reset_process(job: Job, seed: int) -> None:
         if 0 < job.gpus < 1:
             process.limit_gpu_memory(job.gpus)
     reset_peak_memory()
+
+
+def _collect_garbage() -> None:
+    """Let go of what the trial before left behind, so that memory, a GPU's too, falls back.
+
+    Nothing is collected before a first trial. What that one imported is then set aside for good: looking through
+    torch's modules again would cost each further trial a fifth of a second.
+    """
+    served = next(_trials_served)
+    if served > 0:
+        gc.collect()
+    if served == 1:
+        gc.freeze()
 
 
 def reset_peak_memory() -> None:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from tuner.datasets.prepare import prepare
 from tuner.datasets.prepared import PreparedData
+from tuner.datasets.split_arrays import split_arrays
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
 from tuner.facts.provenance import versions
 from tuner.facts.records import State
@@ -174,6 +175,12 @@ def _prepare(file: SearchFile, existing: Folder | None) -> PreparedData | None:
                 f"the data set is not the one that this search began with "
                 f"(fingerprint {prepared.fingerprint[:12]}, was {before[:12]})"
             )
+    split_arrays(  # so that counts which the data cannot give are an error here, and trials find it done
+        prepared,
+        validation=file.data.validation,
+        split_seed=file.data.split_seed,
+        train_images=file.data.train_images,
+    )
     return prepared
 
 

@@ -1,18 +1,13 @@
-"""What a worker process that runs one trial after another resets between them, and how it measures memory."""
+"""What a worker process that runs one trial after another resets of PyTorch between them."""
 
 from __future__ import annotations
 
-import gc
 import random
-import resource
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 
-_PROC = Path("/proc/self")
 _OUT_OF_MEMORY_TEXTS = (
     "out of memory",
     "can't allocate memory",
@@ -26,7 +21,6 @@ _RESETS: tuple[Callable[[], object], ...] = (
     lambda: torch.set_default_device(None),
     lambda: torch.set_grad_enabled(True),
     lambda: torch.autograd.set_detect_anomaly(False),
-    lambda: torch.use_deterministic_algorithms(False),
     lambda: torch.set_float32_matmul_precision("highest"),
     lambda: torch.set_flush_denormal(False),
     lambda: setattr(torch.backends.cudnn, "enabled", True),
@@ -49,35 +43,10 @@ def reset_process(threads: int, seed: int = 0) -> None:
     torch.set_num_threads(threads)
     for reset in _RESETS:
         reset()
-    gc.collect()
+    if torch.are_deterministic_algorithms_enabled():  # the setter imports torch's compiler: a second
+        torch.use_deterministic_algorithms(False)
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
-
-
-def reset_peak_memory(device: torch.device) -> None:
-    """Let ``peak_memory_mb`` begin anew. Where the system does not allow it, the process's own peak carries over."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        return
-    try:
-        (_PROC / "clear_refs").write_text("5")  # proc(5): resets VmHWM to the present resident set
-    except OSError:
-        return
-
-
-def peak_memory_mb(device: torch.device) -> float:
-    """Return the largest memory since ``reset_peak_memory``, in MB of 10^6 bytes.
-
-    On a GPU what PyTorch had allocated; on the CPU the process's resident set, libraries and mapped images included.
-    """
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 1e6
-    try:
-        lines = (_PROC / "status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")) / 1e6
-    except (OSError, StopIteration):
-        unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes on macOS, KiB elsewhere
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def limit_gpu_memory(fraction: float) -> None:

@@ -1,0 +1,63 @@
+"""The split is written once, mapped by every process, and holds what ``split`` says."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tuner.datasets.prepare import prepare
+from tuner.datasets.prepared import PreparedData
+from tuner.datasets.split import split
+from tuner.datasets.split_arrays import split_arrays
+from tuner.facts.errors import UsageError
+
+SETTINGS = {"validation": 300, "split_seed": 3, "train_images": 800}
+
+
+def _ask(prepared: PreparedData) -> tuple[int, int]:
+    arrays = split_arrays(prepared, **SETTINGS)  # type: ignore[arg-type]
+    return len(arrays.train_labels), len(arrays.validation_labels)
+
+
+def test_it_holds_the_split(tmp_path: Path) -> None:
+    prepared = prepare("digits", cache=tmp_path)
+    images, labels = prepared.load_train()
+    train, held = split(labels, validation=300, split_seed=3, train_images=800)
+    arrays = split_arrays(prepared, validation=300, split_seed=3, train_images=800)
+    assert np.array_equal(arrays.train_images, images[train])
+    assert np.array_equal(arrays.train_labels, labels[train])
+    assert np.array_equal(arrays.validation_images, images[held])
+    assert np.array_equal(arrays.validation_labels, labels[held])
+
+
+def test_it_is_mapped_and_what_a_trial_writes_stays_its_own(tmp_path: Path) -> None:
+    prepared = prepare("digits", cache=tmp_path)
+    first = split_arrays(prepared, validation=300, split_seed=3, train_images=None)
+    assert isinstance(first.train_images, np.memmap)
+    first.train_images[:] = 7
+    assert not np.all(split_arrays(prepared, validation=300, split_seed=3, train_images=None).train_images == 7)
+
+
+def test_processes_that_ask_at_once_share_one(tmp_path: Path) -> None:
+    prepared = prepare("digits", cache=tmp_path)
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        assert set(pool.map(_ask, [prepared] * 4)) == {(800, 300)}
+    assert len([path for path in (prepared.folder / "splits").iterdir() if path.is_dir()]) == 1
+
+
+def test_other_settings_are_another_split(tmp_path: Path) -> None:
+    prepared = prepare("digits", cache=tmp_path)
+    first = split_arrays(prepared, validation=300, split_seed=3, train_images=None)
+    second = split_arrays(prepared, validation=300, split_seed=4, train_images=None)
+    assert not np.array_equal(first.validation_images, second.validation_images)
+
+
+def test_counts_that_are_not_there_leave_nothing(tmp_path: Path) -> None:
+    prepared = prepare("digits", cache=tmp_path)
+    with pytest.raises(UsageError, match="validation"):
+        split_arrays(prepared, validation=10_000, split_seed=0, train_images=None)
+    assert not (prepared.folder / "splits").exists()

@@ -1,0 +1,107 @@
+"""Faults, injected into real searches: nothing finished is lost, nothing is counted twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.study.searches import SearchProcess, assert_exactly_once, history, prepare, search
+from tuner.journal.events import Epoch, Retry
+from tuner.journal.log import read_events
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_kill_nine_of_the_driver_at_random_moments(tmp_path: Path, seed: int) -> None:
+    prepare(tmp_path)
+    chance = random.Random(seed)
+    ended_before: dict[int, object] = {}
+    for _ in range(3):
+        running = SearchProcess(tmp_path, "--resume", epoch_seconds=0.15)
+        running.until_epochs(running.epochs() + chance.randrange(3, 15))
+        running.kill()
+        now = {n: trial.end for n, trial in history(tmp_path).trials.items() if trial.end is not None}
+        assert ended_before.items() <= now.items(), "what had ended stays as it ended"
+        ended_before = now
+        if chance.random() < 0.5:
+            with (tmp_path / "results/s/events.jsonl").open("ab") as log:
+                log.write(b'{"v":1,"type":"epoch","at":17')
+    code, _, err = search(tmp_path, "--resume")
+    assert code == 0, err
+    assert_exactly_once(tmp_path, 12)
+
+
+def test_a_killed_worker_is_retried_from_its_checkpoint(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    running = SearchProcess(tmp_path, "--trials", "4", epoch_seconds=0.4)
+    running.until_epochs(6)
+    reports = [event for event in read_events(tmp_path / "results/s") if isinstance(event, Epoch)]
+    victim = reports[-1]
+    pid = victim.metrics["pid"]
+    assert pid is not None
+    os.kill(int(pid), signal.SIGKILL)
+    code, _, err = running.wait()
+    assert code == 0, err
+    assert_exactly_once(tmp_path, 4)
+    retries = [event for event in read_events(tmp_path / "results/s") if isinstance(event, Retry)]
+    assert [retry.n for retry in retries] == [victim.n] and retries[0].lost
+    attempts = {report.epoch: report.attempt for report in history(tmp_path).trials[victim.n].epochs.values()}
+    assert attempts[victim.epoch] == 1 and attempts[max(attempts)] == 2
+
+
+def test_two_drivers_on_one_search(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    first = SearchProcess(tmp_path, epoch_seconds=0.2)
+    first.until_epochs(3)
+    code, out, err = search(tmp_path, "--resume")
+    assert code == 5 and "held by a running search" in err and out == ""
+    code, _, err = first.wait()
+    assert code == 0, err
+    assert_exactly_once(tmp_path, 12)
+
+
+def test_a_moved_folder_resumes(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    prepare(old)
+    running = SearchProcess(old, epoch_seconds=0.2)
+    running.until_epochs(15)
+    running.kill()
+    shutil.copytree(old, new)
+    shutil.rmtree(old)
+    code, _, err = search(new, "--resume")
+    assert code == 0, err
+    assert_exactly_once(new, 12)
+
+
+def test_damage_is_refused_and_nothing_is_changed(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    running = SearchProcess(tmp_path, epoch_seconds=0.1)
+    running.until_epochs(10)
+    running.kill()
+    path = tmp_path / "results/s/events.jsonl"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 1
+    path.write_bytes(data)
+    code, out, err = search(tmp_path, "--resume")
+    assert code == 5 and "is damaged" in err and out == ""
+    assert path.read_bytes() == data
+
+
+def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    running = SearchProcess(tmp_path, epoch_seconds=0.2)
+    running.until_epochs(4)
+    running.process.send_signal(signal.SIGINT)
+    running.process.send_signal(signal.SIGINT)
+    code, _, _ = running.wait()
+    assert code == 130
+    code, _, err = search(tmp_path, "--resume")
+    assert code == 0, err
+    assert_exactly_once(tmp_path, 12)

@@ -1,0 +1,79 @@
+"""The training and validation images of a search, as arrays that all its trials on a machine map.
+
+An index into the decoded images would copy them in every process; the split is written once beside them instead, in
+``<cache>/datasets/<fingerprint>/splits/<settings>/``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from tuner.datasets.contents import Images, Labels
+from tuner.datasets.prepared import PreparedData, load_split
+from tuner.datasets.split import Indices, split
+from tuner.facts.errors import StorageError
+
+_CHUNK = 4096  # images copied at a time: bounds the memory of writing
+
+
+@dataclass(frozen=True)
+class SplitArrays:
+    """Images uint8 [N, C, H, W] and labels int64 [N] of both parts, mapped copy-on-write."""
+
+    train_images: Images
+    train_labels: Labels
+    validation_images: Images
+    validation_labels: Labels
+
+
+def split_arrays(prepared: PreparedData, *, validation: int, split_seed: int, train_images: int | None) -> SplitArrays:
+    """Return a search's images; the first process of a machine that asks writes them, the others wait.
+
+    Args:
+        prepared: The decoded data set.
+        validation: Images to hold out (see ``split``).
+        split_seed: Seed of the draw.
+        train_images: Images to train on, or None for all that are left.
+
+    Raises:
+        UsageError: Counts that the data set cannot give.
+        StorageError: The cache is full or cannot be written.
+    """
+    settings = f"{validation} {split_seed} {train_images}"
+    folder = prepared.folder / "splits" / hashlib.sha256(settings.encode()).hexdigest()[:16]
+    if not folder.exists():
+        images, labels = prepared.load_train()
+        indices = split(labels, validation=validation, split_seed=split_seed, train_images=train_images)
+        try:
+            _write(folder, images, labels, indices)
+        except OSError as error:
+            raise StorageError(f"the cache folder cannot be written ({error.strerror or error})") from error
+    return SplitArrays(*load_split(folder, "train"), *load_split(folder, "validation"))
+
+
+def _write(folder: Path, images: Images, labels: Labels, indices: tuple[Indices, Indices]) -> None:
+    folder.parent.mkdir(exist_ok=True)
+    with FileLock(folder.parent / ".lock"):
+        if folder.exists():
+            return
+        beside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+        try:
+            for name, chosen in zip(("train", "validation"), indices, strict=True):
+                np.save(beside / f"{name}_labels.npy", labels[chosen])
+                with (beside / f"{name}_images.npy").open("wb") as file:
+                    shape = (len(chosen), *images.shape[1:])
+                    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+                    np.lib.format.write_array_header_1_0(file, header)
+                    for start in range(0, len(chosen), _CHUNK):
+                        file.write(images[chosen[start : start + _CHUNK]].data)
+            beside.replace(folder)
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
