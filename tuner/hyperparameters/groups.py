@@ -142,7 +142,9 @@ class Optimizer:
         maximum=1000,
         default_by={"optimizer": {"adamw": 1e-3}},
     )
-    momentum: float = real(0.9, "Momentum.", minimum=0, maximum=1, below=True, applies=SGD)
+    momentum: float = real(
+        0.9, "Share of the last step that goes into the next one.", minimum=0, maximum=1, below=True, applies=SGD
+    )
     nesterov: bool = boolean(
         False, "Nesterov's momentum; has an effect where momentum is above 0.", applies=SGD, source="torch.optim.SGD"
     )

@@ -52,6 +52,9 @@ class Hyperparameters:
 
 _GROUPS: Mapping[str, type] = {item.name: item.default_factory for item in dataclasses.fields(Hyperparameters)}  # type: ignore[misc]
 
+#: Heading to the dataclass of each group, in order.
+GROUPS: Mapping[str, type] = MappingProxyType({group.__name__: group for group in _GROUPS.values()})
+
 #: Name to field of every hyperparameter, in the order of the groups.
 FIELDS: Mapping[str, Field] = MappingProxyType(
     {item.name: item for group in _GROUPS.values() for item in fields_of(group)}

@@ -1,0 +1,78 @@
+"""docs/training.md, made from the table: ``python -m tuner.hyperparameters.document > docs/training.md``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from itertools import groupby
+
+from tuner.facts.fields import Field
+from tuner.hyperparameters.table import FIELDS, GROUPS
+
+_INTRODUCTION = """\
+# The training
+
+Everything below is a hyperparameter of the built-in trainable: it may stand under `parameters:` of a search
+file, fixed or searched. This page is made from the code by `python -m tuner.hyperparameters.document`; `tuner
+schema` gives editors the same facts.
+
+A parameter that applies only under a condition needs that condition in its `when:` wherever the condition may
+fail. A parameter that is left out has its default where it applies.
+
+## What an epoch reports
+
+`val_loss` is plain cross-entropy on the validation images, without smoothing, mixing or penalties, so that
+trials compare. `train_loss` and `train_accuracy` are measured in eval mode on clean training images: a fixed
+stratified subset, as many as there are validation images and at most 5,000. `objective` is what was
+optimized. `generalization_gap` is `train_accuracy - val_accuracy`. `grad_norm` is the mean norm before
+clipping, `clip_share` the share of clipped steps, and `lr_now` the learning rate of the epoch's last step.
+
+A loss or gradient that is not finite ends the trial as diverged before it changes a weight. A last batch of a
+single image joins the batch before it, so that no batch norm sees one image alone. With `warmup_epochs` the
+schedule stretches over the epochs that are left.
+"""
+
+
+def page() -> str:
+    """Return the whole page."""
+    return "\n".join(_lines())
+
+
+def _lines() -> Iterator[str]:
+    yield _INTRODUCTION
+    for group, members in groupby(FIELDS.values(), key=lambda field: field.group):
+        yield f"## {group}\n"
+        yield f"{GROUPS[group].__doc__}\n"
+        for field in members:
+            yield from _entry(field)
+
+
+def _entry(field: Field) -> Iterator[str]:
+    yield f"### `{field.name}`\n"
+    yield f"{field.meaning}\n"
+    unit = f", in {field.unit}" if field.unit else ""
+    yield f"- Values: {field.bounds}{unit}{' or null' if field.default is None else ''}"
+    yield f"- Default: {_defaults(field)}"
+    if field.applies:
+        conditions = " and ".join(f"`{parent}` is {' or '.join(map(str, on))}" for parent, on in field.applies.items())
+        yield f"- Applies where {conditions}"
+    if field.source:
+        yield f"- Source: {field.source}"
+    yield ""
+
+
+def _defaults(field: Field) -> str:
+    words = [_spelled(field.default)]
+    for parent, by_value in field.default_by.items():
+        words += [f"{_spelled(default)} where `{parent}` is {value}" for value, default in by_value.items()]
+    return ", ".join(words)
+
+
+def _spelled(value: object) -> str:
+    if value is None:
+        return "null (off)"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
