@@ -98,6 +98,22 @@ def test_prepared_data_pickles_small(tmp_path):
     assert len(pickle.dumps(data)) < 1000
 
 
+def test_what_a_killed_process_left_is_cleared_away(tmp_path):
+    root = parquet_root(tmp_path / "root", labels=[0, 1] * 500)
+    code = (
+        "import os, sys; from pathlib import Path; import tuner.datasets.cache as cache\n"
+        "from tuner.datasets.prepare import prepare\n"
+        "cache.write_entry = lambda *_: os.kill(os.getpid(), 9)\n"
+        "prepare('parquet', Path(sys.argv[1]), cache=Path(sys.argv[2]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(root), str(tmp_path / "cache")], check=False)
+    assert done.returncode == -9
+    left = tmp_path / "cache" / "datasets"
+    assert list(left.glob(".new-*"))
+    assert prepare("parquet", root, cache=tmp_path / "cache").train_count == 1000
+    assert not list(left.glob(".new-*"))
+
+
 def test_a_cache_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError) as raised:

@@ -46,6 +46,8 @@ class Cache:
             lock = FileLock(self.datasets / ".lock")
             lock.acquire()
         try:
+            for left in self.datasets.glob(".new-*"):  # by a writer that was killed: this process is the only one now
+                shutil.rmtree(left, ignore_errors=True)
             yield
         finally:
             lock.release()

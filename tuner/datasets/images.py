@@ -7,9 +7,9 @@ keeps its upper 8 bits, transparency is dropped (as torchvision's ImageFolder do
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
@@ -75,38 +75,36 @@ def _decode_all(images: list[Encoded], channels: int) -> list[Images]:
 
 def _decode(encoded: Encoded, channels: int) -> Images:
     """Return one image as [channels, H, W]."""
-    image = _open(encoded)
-    try:
+    with _opened(encoded) as image:
         if image.mode in _GREY_16:
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        if "transparency" in image.info:  # Pillow warns if a palette's transparency is dropped without this step
-            image = image.convert("RGBA")
-        array = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-    except Exception as error:  # Pillow lets through what its decoders meet: OSError, SyntaxError, ...
-        raise UsageError(_undecodable(encoded)) from error
+            array = (np.asarray(image) >> 8).astype(np.uint8)
+            return np.repeat(array[np.newaxis], channels, axis=0)
+        # Pillow warns if a palette's transparency is dropped without the step by way of RGBA.
+        plain = image.convert("RGBA") if "transparency" in image.info else image
+        array = np.asarray(plain.convert("L" if channels == 1 else "RGB"))
     return array[np.newaxis] if channels == 1 else array.transpose(2, 0, 1)
 
 
 def _is_grey(encoded: Encoded) -> bool:
-    return _open(encoded).mode in _GREY_8 + _GREY_16
+    with _opened(encoded) as image:
+        return image.mode in _GREY_8 + _GREY_16
 
 
-def _open(encoded: Encoded) -> Image.Image:
-    """Read an image's header."""
+@contextmanager
+def _opened(encoded: Encoded) -> Iterator[Image.Image]:
+    """Open an image; what Pillow raises about it, also later while it is decoded, becomes one sentence."""
     content = encoded.content
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(BytesIO(content) if isinstance(content, bytes) else content)
-    except Exception as error:  # see _decode
-        raise UsageError(_undecodable(encoded)) from error
-    if image.mode in _UNUSABLE:
-        raise UsageError(f"{encoded.where} is an image of 32 bits a pixel; convert it to 8 or 16 bits")
-    return image
-
-
-def _undecodable(encoded: Encoded) -> str:
-    return f"{encoded.where} cannot be decoded as an image; the file is damaged or no image"
+        with Image.open(BytesIO(content) if isinstance(content, bytes) else content) as image:
+            if image.mode in _UNUSABLE:
+                raise UsageError(f"{encoded.where} is an image of 32 bits a pixel; convert it to 8 or 16 bits")
+            yield image
+    except UsageError:
+        raise
+    except Exception as error:  # Pillow lets through what its decoders meet: OSError, SyntaxError, struct.error, ...
+        unreadable = isinstance(error, OSError) and error.strerror
+        reason = unreadable or "the file is damaged or no image"
+        raise UsageError(f"{encoded.where} cannot be decoded as an image; {reason}") from error
 
 
 def _size(shape: tuple[int, ...]) -> str:
