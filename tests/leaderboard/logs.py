@@ -40,7 +40,7 @@ def config(**changes: Any) -> dict[str, Any]:
     return {**values, "milestones": [1, 2], "seed": 7, **changes}
 
 
-def trial(  # noqa: PLR0913 - a trial of a test is told in one line
+def trial(
     n: int,
     scores: Sequence[float],
     state: State | None = State.COMPLETED,
@@ -71,9 +71,7 @@ def trial(  # noqa: PLR0913 - a trial of a test is told in one line
         )
     end = at + 3 + 10 * len(scores)
     if state is State.STOPPED:
-        yield Rung(
-            at=end, n=n, attempt=attempt, epoch=len(scores), value=scores[-1], decision=Decision.STOP
-        )
+        yield Rung(at=end, n=n, attempt=attempt, epoch=len(scores), value=scores[-1], decision=Decision.STOP)
     if state is not None:
         yield End(at=end, n=n, attempt=attempt, state=state, stop_reason=reason, error=error)
 

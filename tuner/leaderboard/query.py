@@ -75,7 +75,7 @@ def _positions(source: Source, where: str | None, sort: str | None, descending: 
         if descending is None:
             descending = sort in _larger_is_better(source.info)
         order = [(sort, "descending" if descending else "ascending")]
-        table = table.take(pc.sort_indices(table, sort_keys=order, null_placement="at_end"))
+        table = table.take(pc.sort_indices(table, sort_keys=order))
     return table.column(_POSITION).to_numpy()
 
 

@@ -110,7 +110,7 @@ def _in_memory(table: Any) -> Any:
 
 
 def _behind(folder: Path, description: Mapping[str, Any]) -> bool:
-    """Return whether the log may hold more than a leaderboard shows, or the leaderboard was written by a live driver."""
+    """Return whether the log may hold more than a leaderboard shows: it grew, or a driver was still at work."""
     return bool(description["live"] or log_size(folder) != description["log_bytes"])
 
 

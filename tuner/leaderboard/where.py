@@ -44,11 +44,12 @@ _COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+# Arrow's unchecked arithmetic; a division by zero is unknown, as no condition can hold or fail on it.
 _COMBINE: Mapping[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
+    "+": pc.add,
+    "-": pc.subtract,
+    "*": pc.multiply,
+    "/": lambda left, right: pc.divide(left, pc.if_else(right == 0.0, pa.scalar(None, pa.float64()), right)),
 }
 _KINDS: Mapping[Any, str] = {
     pa.string(): "text",
@@ -131,7 +132,7 @@ def _value(node: Expression, schema: Any) -> _Typed:
             field = schema.field(name)
             return _Typed(pc.field(name), "JSON" if is_json(field) else _KINDS[field.type])
         case Negative(operand=operand):
-            return _Typed(-1.0 * _number(operand, schema), "number")
+            return _Typed(pc.negate(_number(operand, schema)), "number")
         case Arithmetic(op=op, left=left, right=right):
             return _Typed(_COMBINE[op](_number(left, schema), _number(right, schema)), "number")
     return _Typed(_condition(node, schema), "true or false")

@@ -1,0 +1,175 @@
+"""``tuner show``: one trial, with its configuration, its curve and how to run it again."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuner.facts.errors import ExitCode, ResultsDamagedError, UsageError, relative_to_cwd
+
+if TYPE_CHECKING:
+    from tuner.leaderboard.trial import TrialView
+
+_REASONS: Mapping[str, str] = {
+    "budget": "it ran its whole budget",
+    "early_stop": "its own early stopping ended it",
+    "asha": "ASHA stopped it: at a rung others were better",
+    "nan": "its loss, gradient or metric was no finite number",
+    "out_of_memory": "memory ran out",
+    "error": "an error in the trainable",
+    "timeout": "it reported nothing for too long",
+    "lost": "its process was lost too often",
+}
+_BARS = "▁▂▃▄▅▆▇█"
+_CURVE_WIDTH = 40
+_RUNS_AGAIN = ("trainable", "data", "metric", "resources", "retries", "trial_timeout")
+_NUMBER = re.compile(r"[0-9]{1,18}")
+#: Texts that YAML 1.2 reads as texts without quotes.
+_BARE = re.compile(r"[A-Za-z_][\w./-]*")
+_NOT_BARE = frozenset({"true", "false", "null", "True", "False", "Null", "TRUE", "FALSE", "NULL"})
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("trial", metavar="TRIAL", help="the trial's number, or <name>-<number>")
+    parser.add_argument("--name", metavar="NAME", help="the search; may be left out where there is one")
+    parser.add_argument("--results", metavar="DIR", default="results", help="the results folder (default: results)")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object")
+    form.add_argument("--config", action="store_true", help="print the configuration alone, as YAML")
+    form.add_argument("--search-file", action="store_true", help="print a search file that runs this trial again")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one trial; returns the exit code."""
+    from tuner.leaderboard.read import find_search
+    from tuner.leaderboard.trial import load_trial
+
+    name, number = _named(args.trial, args.name)
+    folder = find_search(Path(args.results), name)
+    trial = load_trial(folder, number)
+    if args.json:
+        print(_as_json(trial))
+    elif args.config:
+        print("\n".join(_yaml(trial.config)))
+    elif args.search_file:
+        print("\n".join(_search_file(folder, trial)))
+    else:
+        print("\n".join(_page(folder, trial, args.results)))
+    return ExitCode.OK
+
+
+def _named(text: str, name: str | None) -> tuple[str | None, int]:
+    """Return name and number of ``17`` or ``cifar10-17``."""
+    head, _, tail = text.rpartition("-")
+    if not _NUMBER.fullmatch(tail) or (not head and "-" in text):
+        raise UsageError(f"'{text}' is no trial; it is a number, or <name>-<number> as in the column trial_id")
+    if head and name not in (None, head):
+        raise UsageError(f"'{text}' is a trial of '{head}', and --name says '{name}'")
+    return head or name, int(tail)
+
+
+def _as_json(trial: TrialView) -> str:
+    from tuner.leaderboard.formats import to_record
+
+    record = to_record(trial.info, [trial.row])
+    epochs = to_record(trial.info, trial.epochs)["trials"]
+    return json.dumps({**record, "config": trial.config, "epochs": epochs}, indent=2, ensure_ascii=False)
+
+
+def _page(folder: Path, trial: TrialView, results: str) -> Iterator[str]:
+    from tuner.leaderboard.formats import spelled
+
+    row = trial.row
+    reason = _REASONS.get(row["stop_reason"], row["stop_reason"])
+    yield f"{row['trial_id']}: {row['state']}" + (f" ({reason})" if reason else "")
+    if row["error"] is not None:
+        yield f"error: {row['error']}"
+    yield ""
+    yield from _aligned(dict(_facts(folder, trial)))
+    yield "\nconfiguration"
+    yield from _aligned({f"  {name}": spelled(value) for name, value in trial.config.items()})
+    words = ["tuner", "show", str(row["number"]), "--name", folder.name]
+    if results != "results":
+        words += ["--results", results]
+    file = f"{row['trial_id']}.yaml"
+    yield f"\nto run it again:\n  {shlex.join([*words, '--search-file'])} > {file} && tuner search {file}"
+
+
+def _facts(folder: Path, trial: TrialView) -> Iterator[tuple[str, str]]:
+    from tuner.leaderboard.formats import spelled
+
+    row, info = trial.row, trial.info
+    if row["rank"] is not None:
+        yield "rank", f"{row['rank']} of {trial.ranked}"
+    if row["score"] is not None:
+        yield "score", f"{spelled(row['score'])} ({info.metric}, to {info.goal}) at epoch {row['best_epoch']}"
+    if trial.epochs:
+        scores = [epoch["score"] for epoch in trial.epochs]
+        yield "by epoch", f"{spelled(scores[0])} {_sparkline(scores)} {spelled(scores[-1])}"
+    for name in ("val_accuracy", "val_loss", "train_accuracy", "train_loss"):
+        if row[name] is not None and name != info.metric:
+            yield name, spelled(row[name])
+    yield "epochs", f"{row['epochs_run']} in {spelled(row['train_seconds'])} s"
+    if row["device"] is not None:
+        attempts = f", {row['attempts']} attempts" if row["attempts"] > 1 else ""
+        yield "ran on", f"{row['device']} of {row['node']}{attempts}"
+    if row["checkpoint"] is not None:
+        yield "checkpoint", relative_to_cwd(folder.absolute() / row["checkpoint"])
+    log = folder / "logs" / f"{row['number']}.log"
+    if log.exists():
+        yield "log", relative_to_cwd(log.absolute())
+
+
+def _sparkline(values: Sequence[float]) -> str:
+    """Return one bar a value, or evenly picked values where there are many, the last one always among them."""
+    picks = min(len(values), _CURVE_WIDTH)
+    chosen = [values[round((index + 1) * len(values) / picks) - 1] for index in range(picks)]
+    low, high = min(chosen), max(chosen)
+    scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(_BARS[round((value - low) * scale)] for value in chosen)
+
+
+def _aligned(pairs: Mapping[str, str]) -> Iterator[str]:
+    width = max(map(len, pairs), default=0)
+    yield from (f"{name:<{width}}  {value}" for name, value in pairs.items())
+
+
+def _search_file(folder: Path, trial: TrialView) -> Iterator[str]:
+    """Yield the lines of a search file with this configuration fixed, one trial, and nothing that stops it early."""
+    path = folder / "search.json"
+    try:
+        settings = json.loads(path.read_bytes())["settings"]
+        kept = {key: settings[key] for key in _RUNS_AGAIN}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResultsDamagedError(f"{relative_to_cwd(path)} is damaged: it does not hold the settings") from error
+    yield f"# Trial {trial.row['trial_id']}, to run it again. Where images lie is not recorded: --set data.root=DIR"
+    yield from _yaml(
+        {
+            "name": trial.row["trial_id"],
+            **kept,
+            "search": {"trials": 1},
+            "scheduler": {"type": "none"},
+            "parameters": trial.config,
+        }
+    )
+
+
+def _yaml(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """Yield block YAML 1.2 of nested mappings; leaves are JSON, which is YAML, and what is null is left out."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield f"{indent}{_scalar(name)}:"
+            yield from _yaml(value, indent + "  ")
+        elif value is not None:
+            yield f"{indent}{_scalar(name)}: {_scalar(value)}"
+
+
+def _scalar(value: object) -> str:
+    bare = isinstance(value, str) and _BARE.fullmatch(value) and value not in _NOT_BARE
+    return str(value) if bare else json.dumps(value, ensure_ascii=False)
