@@ -89,7 +89,7 @@ def _page(folder: Path, trial: TrialView, results: str) -> Iterator[str]:
     reason = _REASONS.get(row["stop_reason"], row["stop_reason"])
     yield f"{row['trial_id']}: {row['state']}" + (f" ({reason})" if reason else "")
     if row["error"] is not None:
-        yield f"error: {row['error']}"
+        yield f"error: {spelled(row['error'])}"
     yield ""
     yield from _aligned(dict(_facts(folder, trial)))
     yield "\nconfiguration"

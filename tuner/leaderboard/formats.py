@@ -61,7 +61,8 @@ def spelled(value: object) -> str:
             return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
         case datetime():
             return value.strftime("%Y-%m-%d %H:%M:%S")
-    return str(value)
+    # A trial's own words may hold line breaks, or sequences that would recolour a terminal.
+    return "".join(character if character.isprintable() else " " for character in str(value))
 
 
 def is_number_column(name: str, rows: Sequence[Row]) -> bool:
@@ -88,4 +89,4 @@ def _defused(value: Any) -> Any:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+    return text.replace("\\", "\\\\").replace("|", "\\|")

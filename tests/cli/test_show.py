@@ -1,0 +1,107 @@
+"""``tuner show`` as people call it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.leaderboard.logs import NOON, config, demo, trial, write_search
+from tuner.cli.main import main
+from tuner.journal.events import Open
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> str:
+    folder = write_search(tmp_path / "demo", demo())
+    description = json.loads((folder / "search.json").read_text())
+    settings = {
+        "trainable": "cifar",
+        "data": {"dataset": "digits", "validation": 300, "split_seed": 0, "train_images": None},
+        "metric": description["metric"],
+        "resources": {"cpus_per_trial": 1.0, "max_concurrent": None},
+        "retries": 3,
+        "trial_timeout": None,
+    }
+    (folder / "search.json").write_text(json.dumps({**description, "settings": settings}))
+    return str(tmp_path)
+
+
+def call(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(["show", *words]) == 0
+    return capsys.readouterr().out
+
+
+def read_yaml(text: str) -> dict[str, Any]:
+    values: dict[str, Any] = YAML(typ="safe").load(text)
+    return values
+
+
+def test_a_trial_on_one_page(results: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out = call(capsys, "0", "--results", results)
+    assert "demo-0: completed (it ran its whole budget)" in out
+    assert "2 of 2" in out
+    assert "0.7 (val_accuracy, to maximize) at epoch 2" in out
+    assert "0.5 ▁█▄ 0.6" in out or "0.5 ▁█▅ 0.6" in out
+    assert "milestones  none" in out
+    assert f"checkpoints{'/'}1/epoch-2" in call(capsys, "demo-1", "--results", results)
+
+
+def test_why_a_trial_ended(results: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "ASHA stopped it" in call(capsys, "2", "--results", results)
+    failed = call(capsys, "4", "--results", results)
+    assert "error: ValueError: no such layer" in failed
+    assert "by epoch" not in failed
+
+
+def test_the_configuration_alone_is_yaml_of_the_same_values(results: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = call(capsys, "1", "--results", results, "--config")
+    assert read_yaml(text) == config(optimizer="sgd", momentum=0.9, batch_size=256)
+
+
+def test_texts_that_look_like_something_else_stay_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, text in enumerate(["true", "null", "1e-4", "a: b", "# x", "", "ü", "-", "'", '"', "[1]", "x\ny"]):
+        write_search(tmp_path / str(number) / "demo", [Open(at=NOON, slots=1, trials=1), *trial(0, [0.5], model=text)])
+        out = call(capsys, "0", "--results", str(tmp_path / str(number)), "--config")
+        assert read_yaml(out)["model"] == text
+
+
+def test_a_search_file_runs_the_trial_again(results: str, capsys: pytest.CaptureFixture[str]) -> None:
+    page = call(capsys, "1", "--results", results)
+    command = shlex.split(page.splitlines()[-1].split(" > ")[0])
+    file = read_yaml(call(capsys, *command[2:]))
+    assert file["name"] == "demo-1"
+    assert file["parameters"] == config(optimizer="sgd", momentum=0.9, batch_size=256)
+    assert (file["search"]["trials"], file["scheduler"]["type"]) == (1, "none")
+    assert file["data"] == {"dataset": "digits", "validation": 300, "split_seed": 0}
+
+
+def test_json_holds_row_configuration_and_epochs(results: str, capsys: pytest.CaptureFixture[str]) -> None:
+    record = json.loads(call(capsys, "0", "--results", results, "--json"))
+    assert (record["version"], record["search"]) == (1, "demo")
+    assert record["trials"][0]["trial_id"] == "demo-0"
+    assert record["config"]["milestones"] == "none"
+    assert [epoch["score"] for epoch in record["epochs"]] == [0.5, 0.7, 0.6]
+
+
+def test_a_long_curve_fits_on_a_line_and_ends_with_the_last_epoch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = [epoch / 500 for epoch in range(500)]
+    write_search(tmp_path / "demo", [Open(at=NOON, slots=1, trials=1), *trial(0, scores)])
+    line = next(line for line in call(capsys, "0", "--results", str(tmp_path)).splitlines() if "by epoch" in line)
+    assert len(line) <= 80
+    assert "▁" in line
+    assert "█ 0.998" in line
+
+
+@pytest.mark.parametrize("word", ["9", "x", "demo-", "demo-1-x", "99999999999999999999", "٣", "other-1"])
+def test_no_such_trial_is_one_sentence(results: str, capsys: pytest.CaptureFixture[str], word: str) -> None:
+    assert main(["show", word, "--results", results]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
