@@ -61,3 +61,11 @@ def test_counts_that_are_not_there_leave_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="validation"):
         split_arrays(prepared, validation=10_000, split_seed=0, train_images=None)
     assert not (prepared.folder / "splits").exists()
+
+
+def test_a_split_that_was_cut_short_is_written_again(tmp_path: Path) -> None:
+    prepared = prepare("digits", cache=tmp_path)
+    split_arrays(prepared, validation=300, split_seed=3, train_images=None)
+    images = next((prepared.folder / "splits").glob("*/train_images.npy"))
+    images.write_bytes(images.read_bytes()[:1000])
+    assert len(split_arrays(prepared, validation=300, split_seed=3, train_images=None).train_images) == 1138

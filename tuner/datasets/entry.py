@@ -44,7 +44,7 @@ def write_entry(folder: Path, contents: Contents) -> str:
     with (folder / "meta.json").open("wb") as file:
         meta = {"version": VERSION, "fingerprint": fingerprint.hexdigest(), **described}
         file.write(json.dumps(meta, indent=1).encode())
-        _flush(file)
+        flush(file)
     return fingerprint.hexdigest()
 
 
@@ -83,7 +83,7 @@ def _write_split(folder: Path, name: str, split: Split) -> tuple[int, ...]:
     """
     with (folder / f"{name}_labels.npy").open("wb") as file:
         np.save(file, split.labels)
-        _flush(file)
+        flush(file)
     shape: tuple[int, ...] = ()
     with (folder / f"{name}_images.npy").open("wb") as file:
         for batch in split.batches():
@@ -92,11 +92,11 @@ def _write_split(folder: Path, name: str, split: Split) -> tuple[int, ...]:
                 header = {"descr": "|u1", "fortran_order": False, "shape": (len(split.labels), *shape)}
                 np.lib.format.write_array_header_1_0(file, header)
             file.write(np.ascontiguousarray(batch).data)
-        _flush(file)
+        flush(file)
     return shape
 
 
-def _flush(file: IO[bytes]) -> None:
+def flush(file: IO[bytes]) -> None:
     """Bring a file to the disk, so that a rename never outlives its content."""
     file.flush()
     os.fsync(file.fileno())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 from filelock import FileLock
 
 from tuner.datasets.contents import Images, Labels
+from tuner.datasets.entry import flush
 from tuner.datasets.prepared import PreparedData, load_split
 from tuner.datasets.split import Indices, split
 from tuner.facts.errors import StorageError
@@ -48,32 +50,53 @@ def split_arrays(prepared: PreparedData, *, validation: int, split_seed: int, tr
     """
     settings = f"{validation} {split_seed} {train_images}"
     folder = prepared.folder / "splits" / hashlib.sha256(settings.encode()).hexdigest()[:16]
-    if not folder.exists():
-        images, labels = prepared.load_train()
-        indices = split(labels, validation=validation, split_seed=split_seed, train_images=train_images)
-        try:
-            _write(folder, images, labels, indices)
-        except OSError as error:
-            raise StorageError(f"the cache folder cannot be written ({error.strerror or error})") from error
-    return SplitArrays(*load_split(folder, "train"), *load_split(folder, "validation"))
+    found = _read(folder)
+    if found is not None:
+        return found
+    images, labels = prepared.load_train()
+    parts = dict(
+        zip(
+            ("train", "validation"),
+            split(labels, validation=validation, split_seed=split_seed, train_images=train_images),
+            strict=True,
+        )
+    )
+    try:
+        folder.parent.mkdir(exist_ok=True)
+        with FileLock(folder.parent / ".lock"):
+            if _read(folder) is None:
+                _write(folder, images, labels, parts)
+    except OSError as error:
+        raise StorageError(f"the cache folder cannot be written ({error.strerror or error})") from error
+    found = _read(folder)
+    assert found is not None, "a split that was just written reads back"
+    return found
 
 
-def _write(folder: Path, images: Images, labels: Labels, indices: tuple[Indices, Indices]) -> None:
-    folder.parent.mkdir(exist_ok=True)
-    with FileLock(folder.parent / ".lock"):
-        if folder.exists():
-            return
-        beside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
-        try:
-            for name, chosen in zip(("train", "validation"), indices, strict=True):
-                np.save(beside / f"{name}_labels.npy", labels[chosen])
-                with (beside / f"{name}_images.npy").open("wb") as file:
-                    shape = (len(chosen), *images.shape[1:])
-                    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-                    np.lib.format.write_array_header_1_0(file, header)
-                    for start in range(0, len(chosen), _CHUNK):
-                        file.write(images[chosen[start : start + _CHUNK]].data)
-            beside.replace(folder)
-        except BaseException:
-            shutil.rmtree(beside, ignore_errors=True)
-            raise
+def _read(folder: Path) -> SplitArrays | None:
+    """Return the split that lies in a folder; None if it is missing or cut short."""
+    try:
+        return SplitArrays(*load_split(folder, "train"), *load_split(folder, "validation"))
+    except (OSError, EOFError, ValueError):
+        return None
+
+
+def _write(folder: Path, images: Images, labels: Labels, parts: Mapping[str, Indices]) -> None:
+    """Write a split beside its place and rename it; the caller holds the lock."""
+    for leftover in folder.parent.glob(".new-*"):  # of a process that was killed while it wrote
+        shutil.rmtree(leftover, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as temporary:
+        beside = Path(temporary) / "split"
+        beside.mkdir()
+        for name, chosen in parts.items():
+            with (beside / f"{name}_labels.npy").open("wb") as file:
+                np.save(file, labels[chosen])
+                flush(file)
+            with (beside / f"{name}_images.npy").open("wb") as file:
+                header = {"descr": "|u1", "fortran_order": False, "shape": (len(chosen), *images.shape[1:])}
+                np.lib.format.write_array_header_1_0(file, header)
+                for start in range(0, len(chosen), _CHUNK):
+                    file.write(images[chosen[start : start + _CHUNK]].data)
+                flush(file)
+        shutil.rmtree(folder, ignore_errors=True)  # cut short; processes that map its files keep them
+        beside.replace(folder)
