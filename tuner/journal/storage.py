@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -99,8 +100,9 @@ class FileStorage:
             if sync:
                 os.fsync(self._file)
         except OSError as error:
-            # Half a line in the middle of a log would be damage; at its end it is a torn line that resume mends.
-            os.ftruncate(self._file, self._size)
+            # Half a line in the middle of a log would be damage; left at its end it is a torn line that resume mends.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._size)
             raise self._unwritable(error) from error
         self._size += len(data)
 

@@ -19,6 +19,7 @@ from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from tuner.facts.errors import StorageError
 from tuner.facts.records import Decision, State
 from tuner.search.ledger import Ledger
 from tuner.search.messages import Ended, Message
@@ -67,11 +68,14 @@ def execute(
         reuse: Whether processes serve more than one trial.
         trial_timeout: Seconds without a message after which a trial has failed, or None.
         should_stop: Asked many times a second, in this thread.
+
+    Raises:
+        StorageError: The log could not be written.
     """
     os.environ.update(_ENVIRONMENT, TUNE_MAX_PENDING_TRIALS_PG=str(slots))
     judge = _Judge(ledger)
     scratch = tempfile.TemporaryDirectory(prefix="tuner-", ignore_cleanup_errors=True)
-    with scratch, contextlib.suppress(Stop):
+    with scratch, contextlib.suppress(Stop, StorageError):
         tune.run(
             trainable,
             name="search",
@@ -87,6 +91,8 @@ def execute(
             raise_on_failed_trial=False,
             verbose=0,
         )
+    if ledger.failure is not None:  # Ray Tune takes some errors for a trial's
+        raise ledger.failure
 
 
 def _directory_name(trial: RayTrial) -> str:
@@ -171,6 +177,8 @@ class _Watch(tune.Callback):  # type: ignore[misc]  # ray is untyped
         self._should_stop = should_stop
 
     def on_step_begin(self, iteration: int, trials: list[RayTrial], **info: object) -> None:
+        if self._ledger.failure is not None:
+            raise Stop
         self._ledger.flush()
         if self._should_stop() or self._ledger.out_of_time or self._ledger.hopeless is not None:
             raise Stop

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from tuner.facts.errors import StorageError
 from tuner.facts.records import Decision, Goal, State
 from tuner.journal.events import Ask, Close, End, Epoch, Event, Open, Retry, Rung, Start
 from tuner.journal.history import History, Trial, counts
@@ -29,6 +30,7 @@ class Ledger:
     Attributes:
         history: All that the log holds. Other threads read it under ``lock``.
         lock: Held while ``history`` changes.
+        failure: The error that writing the log met, or None; nothing can be decided any more then.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Ledger:
         """
         self.history = History()
         self.lock = threading.Lock()
+        self.failure: StorageError | None = None
         self._log = log
         self._proposer = proposer
         self._scheduler = scheduler
@@ -210,7 +213,11 @@ class Ledger:
         return End(at=self._clock(), n=trial.number, attempt=trial.attempt, **vars(ended))
 
     def _write(self, *events: Event, sync: bool = True) -> None:
-        self._log.append(*events, sync=sync)
+        try:
+            self._log.append(*events, sync=sync)
+        except StorageError as error:
+            self.failure = error
+            raise
         for event in events:
             self._apply(event)
             if isinstance(event, End) and len(self._first_ends) < SAME_FAILURES:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tuner.datasets.prepared import PreparedData
 from tuner.facts.errors import UsageError
@@ -68,11 +68,12 @@ def load_trainable(job: Job) -> Trainable:
             sys.path.insert(0, folder)
     module_name, _, function_name = job.trainable.partition(":")
     try:
-        function = getattr(importlib.import_module(module_name), function_name)
+        function: Trainable = getattr(importlib.import_module(module_name), function_name)
     except (ImportError, AttributeError) as error:
         raise UsageError(f"trainable '{job.trainable}' cannot be imported: {error}") from error
     if not inspect.isgeneratorfunction(function):
         raise UsageError(f"trainable '{job.trainable}' is not a generator function: it must yield once an epoch")
     if len(inspect.signature(function).parameters) == 1:
-        return lambda config, checkpoint: function(config)  # this one keeps no checkpoints
+        # This one keeps no checkpoints.
+        return lambda config, checkpoint: cast(Callable[[dict[str, Any]], Any], function)(config)
     return function

@@ -17,8 +17,12 @@ class ProcessSpentError(Exception):
     """Raised on purpose after a trial that did not end cleanly, so that Ray throws its process away."""
 
 
-class TrialRunner(tune.Trainable):
+class TrialRunner(tune.Trainable):  # type: ignore[misc]  # ray is untyped
     """Runs one attempt at a time; each step is one epoch."""
+
+    _attempt: Attempt
+    _log: LogFile
+    _spent: bool
 
     def setup(self, config: dict[str, Any]) -> None:
         """Called by Ray in a new process."""
