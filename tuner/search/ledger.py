@@ -5,9 +5,10 @@ It drives sampler and scheduler and knows nothing of Ray: a test can run a whole
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from tuner.facts.errors import StorageError
 from tuner.facts.records import Decision, Goal, State
@@ -177,7 +178,8 @@ class Ledger:
 
     def flush(self) -> None:
         """Called often by the driver: make grouped reports durable in time."""
-        self._log.flush()
+        with self._noting_failure():
+            self._log.flush()
 
     def close(self, reason: str) -> None:
         """Write down that this driver lets go in good order."""
@@ -213,11 +215,8 @@ class Ledger:
         return End(at=self._clock(), n=trial.number, attempt=trial.attempt, **vars(ended))
 
     def _write(self, *events: Event, sync: bool = True) -> None:
-        try:
+        with self._noting_failure():
             self._log.append(*events, sync=sync)
-        except StorageError as error:
-            self.failure = error
-            raise
         for event in events:
             self._apply(event)
             if isinstance(event, End) and len(self._first_ends) < SAME_FAILURES:
@@ -225,6 +224,14 @@ class Ledger:
         for listener in self._listeners:
             for event in events:
                 listener(event)
+
+    @contextlib.contextmanager
+    def _noting_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except StorageError as error:
+            self.failure = error
+            raise
 
     def _apply(self, event: Event) -> None:
         with self.lock:
