@@ -16,8 +16,7 @@ from tuner.facts.records import Decision, Origin, State
 
 FORMAT_VERSION = 1
 
-_CRC_KEY = b',"crc":"'
-_TAIL_LENGTH = len(_CRC_KEY) + 8 + len(b'"}')
+_TAIL_LENGTH = len(b',"crc":"00000000"}')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +157,7 @@ def encode(event: Event) -> bytes:
         body = json.dumps(record, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
     except TypeError as error:
         raise ValueError(str(error)) from error
-    return body[:-1] + _CRC_KEY + f"{zlib.crc32(body):08x}".encode() + b'"}\n'
+    return body[:-1] + _tail(body) + b"\n"
 
 
 def decode(line: bytes) -> Event:
@@ -169,7 +168,7 @@ def decode(line: bytes) -> Event:
     """
     line = line.rstrip(b"\n")
     body, tail = line[:-_TAIL_LENGTH] + b"}", line[-_TAIL_LENGTH:]
-    if not tail.startswith(_CRC_KEY) or tail[len(_CRC_KEY) : -2] != f"{zlib.crc32(body):08x}".encode():
+    if tail != _tail(body):
         raise ValueError("its checksum does not match")
     record = json.loads(body)
     if record.pop("v", None) != FORMAT_VERSION:
@@ -181,3 +180,8 @@ def decode(line: bytes) -> Event:
         if name in record:
             record[name] = enum(record[name])
     return event(**record)
+
+
+def _tail(body: bytes) -> bytes:
+    """Return what takes the place of a body's closing brace: its checksum."""
+    return b',"crc":"%08x"}' % zlib.crc32(body)

@@ -99,21 +99,28 @@ class FileStorage:
                 left = left[os.write(self._file, left) :]
             if sync:
                 os.fsync(self._file)
-        except OSError as error:
+        except BaseException as error:
             # Half a line in the middle of a log would be damage; left at its end it is a torn line that resume mends.
             with contextlib.suppress(OSError):
                 os.ftruncate(self._file, self._size)
-            raise self._unwritable(error) from error
+            if isinstance(error, OSError):
+                raise self._unwritable(error) from error
+            raise
         self._size += len(data)
 
     def close(self) -> None:
         """Make all durable and let go of the lock."""
-        if self._file is not None:
-            os.fsync(self._file)
-            os.close(self._file)
-        if self._lock is not None:
-            os.close(self._lock)
+        file, lock = self._file, self._lock
         self._file = self._lock = None
+        try:
+            if file is not None:
+                os.fsync(file)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        finally:
+            for descriptor in (file, lock):
+                if descriptor is not None:
+                    os.close(descriptor)
 
     def _unwritable(self, error: OSError) -> StorageError:
         return StorageError(f"{relative_to_cwd(self._folder)} cannot be written: {error.strerror}")
