@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-
 from tuner.facts.errors import UsageError, relative_to_cwd
 from tuner.leaderboard.info import SearchInfo
+from tuner.leaderboard.query import top
 from tuner.leaderboard.source import epochs_of, leaderboard_of
 
 
@@ -51,10 +50,11 @@ def load_trial(folder: Path, number: int) -> TrialView:
         ResultsDamagedError: A file is not what was written.
     """
     source = leaderboard_of(folder)
-    table = source.read()
-    found = table.filter(pc.field("number") == number).to_pylist()
+    condition = f"number == {number}"
+    found = top(source, 1, where=condition).table.to_pylist()
     if not found:
-        raise UsageError(f"{relative_to_cwd(folder)} has no trial {number}; it has {table.num_rows} trials, from 0 on")
-    epochs = epochs_of(folder).read().filter(pc.field("number") == number).sort_by("epoch").to_pylist()
-    ranked = table.num_rows - table.column("rank").null_count
-    return TrialView(source.info, found[0], tuple(epochs), ranked)
+        trials = source.file.metadata.num_rows
+        raise UsageError(f"{relative_to_cwd(folder)} has no trial {number}; it has {trials} trials, from 0 on")
+    epochs = top(epochs_of(folder), 0, where=condition, sort="epoch", descending=False).table.to_pylist()
+    rank = source.read(["rank"]).column("rank")
+    return TrialView(source.info, found[0], tuple(epochs), len(rank) - rank.null_count)
