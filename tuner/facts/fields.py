@@ -20,6 +20,7 @@ class Kind(Enum):
     INTEGER = "integer"
     BOOLEAN = "boolean"
     CHOICE = "choice"
+    TEXT = "text"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class Field:
             return "one of " + ", ".join(self.choices)
         if self.kind is Kind.BOOLEAN:
             return "true or false"
+        if self.kind is Kind.TEXT:
+            return "text"
         parts = []
         if self.minimum is not None:
             parts.append(f"{'above' if self.above else 'at least'} {self.minimum:g}")
@@ -97,7 +100,7 @@ class Field:
         match self.kind:
             case Kind.BOOLEAN:
                 return isinstance(value, bool)
-            case Kind.CHOICE:
+            case Kind.CHOICE | Kind.TEXT:
                 return isinstance(value, str)
             case Kind.INTEGER:
                 return isinstance(value, int) and not isinstance(value, bool)
@@ -107,7 +110,7 @@ class Field:
     def _in_bounds(self, value: Any) -> bool:
         if self.kind is Kind.CHOICE:
             return value in self.choices
-        if self.kind is Kind.BOOLEAN:
+        if self.kind in (Kind.BOOLEAN, Kind.TEXT):
             return True
         if not math.isfinite(value):
             return False

@@ -147,5 +147,5 @@ def spelled(value: object) -> str:
 
 
 def _range_text(kind: str, domain: Real | Integer) -> str:
-    step = "" if domain.step is None else f", step {domain.step:g}"
-    return f"{kind} {domain.low:g} to {domain.high:g}{', log' if domain.log else ''}{step}"
+    step = "" if domain.step is None else f", step {spelled(domain.step)}"
+    return f"{kind} {spelled(domain.low)} to {spelled(domain.high)}{', log' if domain.log else ''}{step}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from tuner.facts.fields import Field
@@ -90,17 +90,15 @@ class Space:
         for name, parameter in self.parameters.items():
             domains = _candidates(parameter, config, undecided)
             if name in point:
-                if not domains:
-                    return f"'{name}' is inactive under the point's other values"
                 if not any(domain.contains(point[name]) for domain in domains):
-                    return f"'{name}' is {spelled(point[name])}, which is not {' or '.join(domain.text for domain in domains)}"
+                    return _outside(name, point[name], domains)
                 config[name] = point[name]
             elif len(domains) == 1 and isinstance(domains[0], Constant) and not parameter.parents & undecided:
                 config[name] = domains[0].value
             elif domains:
                 undecided.add(name)
-        decided = [item for item in self.constraints if not item.names & undecided]
-        broken = Space(self.parameters, tuple(decided), self.defaults).broken(config)
+        decided = tuple(item for item in self.constraints if not item.names & undecided)
+        broken = replace(self, constraints=decided).broken(config)
         return None if broken is None else f"the point breaks the constraint '{broken}'"
 
 
@@ -158,3 +156,9 @@ def _candidates(parameter: Parameter, config: Mapping[str, object], undecided: s
             if len(decided) == len(item.when):
                 break
     return domains
+
+
+def _outside(name: str, value: object, domains: list[Domain]) -> str:
+    if not domains:
+        return f"'{name}' is inactive under the point's other values"
+    return f"'{name}' is {spelled(value)}, which is not in {' or in '.join(domain.text for domain in domains)}"

@@ -1,0 +1,223 @@
+"""A search file, with what the command line says over it, to a ``SearchFile``, or to all that is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tuner.facts.fields import Field
+from tuner.facts.records import Goal
+from tuner.facts.rungs import default_grace_period
+from tuner.space.constraints import constrained, read_constraints, read_points
+from tuner.space.files import read_text
+from tuner.space.overrides import Flags, override
+from tuner.space.parameters_section import ParametersSection, budget, read_parameters
+from tuner.space.problems import Place, Reporter, suggestion
+from tuner.space.searchfile import Data, Metric, Resources, Scheduler, Search, SearchFile
+from tuner.space.sections import SECTIONS, TOP, TOP_KEYS, Section, keys_of, read_section
+from tuner.space.space import Space
+from tuner.space.usercode import trainable_problem
+from tuner.space.yaml_nodes import Node, read_yaml
+
+#: What a built-in trainable reports and can be searched by, and which way is better.
+QUALITIES: Mapping[str, Goal] = {
+    "val_accuracy": Goal.MAXIMIZE,
+    "val_loss": Goal.MINIMIZE,
+    "train_accuracy": Goal.MAXIMIZE,
+    "train_loss": Goal.MINIMIZE,
+    "generalization_gap": Goal.MINIMIZE,
+}
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def read_search_file(
+    path: Path,
+    overrides: Sequence[str] = (),
+    *,
+    trainables: Mapping[str, Mapping[str, Field]],
+    flags: Flags | None = None,
+) -> SearchFile:
+    """Return a search file, every setting resolved.
+
+    Args:
+        path: The file. Relative paths in it are relative to its folder, those of the command line to the current one.
+        overrides: The texts ``PATH=VALUE`` that follow ``--set``, later ones over earlier ones.
+        trainables: Name of each built-in trainable to its fields.
+        flags: Dotted path of a key to the dedicated option as spelled and its value:
+            ``{"search.trials": ("--trials", 10)}``; an error together with an override of the same key.
+
+    Raises:
+        SearchFileError: All that is wrong with the file and the overrides.
+        UsageError: The file is missing, unreadable, too large, or no text.
+    """
+    text = read_text(path)
+    report = Reporter()
+    root = read_yaml(text, str(path), report)
+    if root is not None and root.content is None:
+        report.error(Place(str(path)), "the file is empty; a search file has at least 'parameters:'")
+    elif root is not None and root.mapping is None:
+        report.error(root.place, f"a search file is a mapping with some of the keys {', '.join(TOP_KEYS)}")
+    if root is None or root.mapping is None:
+        report.raise_errors()
+        raise AssertionError("an unreadable file is reported")
+    root = override(root, overrides, flags or {}, trainables, report)
+    return _Reading(path, text, root, trainables, report).file()
+
+
+class _Reading:
+    """One file on its way: the nodes, what was read so far, and the problems."""
+
+    def __init__(
+        self, path: Path, text: str, root: Node, trainables: Mapping[str, Mapping[str, Field]], report: Reporter
+    ) -> None:
+        self._path = path
+        self._text = text
+        self._whole = Place(str(path))
+        self._folder = path.absolute().parent
+        self._nodes = root.mapping or {}
+        self._report = report
+        self._top = read_section(root, TOP, TOP_KEYS, report)
+        self._trainables = trainables
+        self._fields = trainables.get(self._top.values["trainable"])
+
+    def file(self) -> SearchFile:
+        self._check_trainable()
+        sections = {
+            name: read_section(self._nodes.get(name), SECTIONS[name], keys_of(name), self._report) for name in SECTIONS
+        }
+        if "parameters" not in self._nodes:
+            self._report.error(self._whole, "'parameters' is missing: the hyperparameters to search")
+        parameters = read_parameters(self._nodes.get("parameters"), self._fields, self._report)
+        space, points = self._space(parameters, sections["search"])
+        built = {
+            "name": self._name(),
+            "results": self._results(),
+            "data": self._data(sections["data"]),
+            "metric": self._metric(sections["metric"]),
+            "scheduler": self._scheduler(sections["scheduler"], parameters),
+            "resources": self._resources(sections["resources"]),
+            "search": Search(**sections["search"].values, points=points),
+        }
+        if not self._report.failed:
+            self._warn_small(space, sections["search"])
+        self._report.raise_errors()
+        return SearchFile(
+            **{**self._top.values, **built},
+            path=self._path,
+            text=self._text,
+            space=space,
+            warnings=self._report.problems,
+        )
+
+    def _place(self, section: Section, key: str) -> Place:
+        return section.nodes[key].place if key in section.nodes else self._whole
+
+    def _check_trainable(self) -> None:
+        wrong = trainable_problem(self._top.values["trainable"], self._trainables, self._folder)
+        if wrong is not None:
+            self._report.error(self._place(self._top, "trainable"), wrong)
+
+    def _space(self, parameters: ParametersSection, search: Section) -> tuple[Space, tuple[dict[str, object], ...]]:
+        fields = self._fields or {}
+        constraints = read_constraints(self._nodes.get("require"), parameters.names, fields, self._report)
+        space = parameters.space
+        if not parameters.sound:  # what is said about whole configurations would only repeat what is wrong with parts
+            return space, ()
+        space = constrained(space, constraints, fields, self._report)
+        return space, read_points(search.nodes.get("points"), space, self._report)
+
+    def _name(self) -> str:
+        name = self._top.values["name"]
+        if name is None:
+            name = self._path.stem
+            if _NAME.fullmatch(name) is None:
+                self._report.error(self._whole, f"'{name}' cannot name a search; set 'name', such as name: my-search")
+        elif _NAME.fullmatch(name) is None:
+            self._report.error(
+                self._place(self._top, "name"),
+                f"a name has 1 to 63 of a-z, 0-9, '.', '_', '-' and begins with a letter or digit, unlike '{name}'",
+            )
+        return str(name)
+
+    def _results(self) -> str:
+        value = self._top.values["results"]
+        if value is None:
+            return str(Path.cwd() / "results")
+        if _URL.match(value) is None:
+            return self._absolute(value, self._top.nodes["results"])
+        if not value.startswith("s3://"):
+            self._report.error(
+                self._place(self._top, "results"), f"results is a folder or s3://bucket/prefix, not {value}"
+            )
+        return str(value)
+
+    def _data(self, section: Section) -> Data | None:
+        if self._fields is None:
+            if section.nodes:
+                key = self._nodes["data"].key or self._nodes["data"].place
+                self._report.error(key, "'data' is for the built-in trainable; one's own loads its data itself")
+            return None
+        root = section.values["root"]
+        return Data(**{**section.values, "root": None if root is None else self._absolute(root, section.nodes["root"])})
+
+    def _absolute(self, value: str, node: Node) -> str:
+        base = self._folder if node.place.in_file else Path.cwd()
+        try:
+            return str((base / Path(value).expanduser()).resolve())
+        except (OSError, RuntimeError, ValueError) as error:  # an unknown ~user, a circle of links, a NUL
+            self._report.error(node.place, f"this cannot be a path: {error}")
+            return value
+
+    def _metric(self, section: Section) -> Metric:
+        name, goal = section.values["name"], Goal(section.values["goal"])
+        given = section.nodes.get("goal")
+        if self._fields is None:
+            if given is None and "name" in section.nodes:
+                self._report.error(
+                    section.nodes["name"].place, "'goal' is missing: is more better (maximize) or less (minimize)?"
+                )
+        elif name not in QUALITIES:
+            message = f"unknown metric '{name}'; it is one of {', '.join(QUALITIES)}{suggestion(name, QUALITIES)}"
+            self._report.error(self._place(section, "name"), message)
+        elif given is None:
+            goal = QUALITIES[name]
+        elif goal is not QUALITIES[name]:
+            self._report.error(given.place, f"the goal of {name} must be {QUALITIES[name]}, not {goal}")
+        return Metric(name, goal)
+
+    def _scheduler(self, section: Section, parameters: ParametersSection) -> Scheduler:
+        values: dict[str, Any] = dict(section.values)
+        asked = values["max_epochs"]
+        if self._fields is not None:
+            values["max_epochs"] = budget(parameters, self._fields, self._report)
+            if asked not in (None, values["max_epochs"]):
+                message = "the built-in trainable's budget is parameters.epochs; leave 'max_epochs' out"
+                self._report.error(self._place(section, "max_epochs"), message)
+        elif asked is None and values["type"] != "none":
+            node = self._nodes.get("scheduler")
+            place = self._whole if node is None else node.key or node.place
+            self._report.error(place, "'scheduler.max_epochs' is missing: how many epochs does a trial have at most?")
+        budget_epochs, grace = values["max_epochs"], values["grace_period"]
+        if budget_epochs is not None and grace is None:
+            values["grace_period"] = default_grace_period(budget_epochs)
+        elif budget_epochs is not None and grace >= budget_epochs and values["type"] != "none":
+            message = f"the grace period reaches the budget of {budget_epochs} epochs, so no trial is stopped early"
+            self._report.warn(self._place(section, "grace_period"), message)
+        return Scheduler(**values)
+
+    def _resources(self, section: Section) -> Resources:
+        gpus = section.values["gpus_per_trial"]
+        if gpus > 1 and gpus != int(gpus):
+            message = f"gpus_per_trial above 1 must be whole, not {gpus}: a trial has a share of one GPU, or whole ones"
+            self._report.error(self._place(section, "gpus_per_trial"), message)
+        return Resources(**section.values)
+
+    def _warn_small(self, space: Space, search: Section) -> None:
+        size, trials = space.size(), search.values["trials"]
+        if size is not None and size < trials:
+            message = f"the space has {size} configuration{'s' * (size != 1)}, fewer than the {trials} trials"
+            self._report.warn(self._place(search, "trials"), message)
