@@ -55,28 +55,34 @@ def leaderboard_table(
             row["checkpoint"] = kept.get(row["number"])
     rows = _ranked(rows, info.goal)
     description = {"version": FORMAT_VERSION, **info.to_json(), "live": live, "log_bytes": log_bytes}
-    return _table(leaderboard_columns(info, further), rows, description)
+    columns = leaderboard_columns(info, further)
+    values = {column.name: [row.get(column.name) for row in rows] for column in columns}
+    return pa.table(values, schema=arrow_schema(columns, description))
 
 
 def epochs_table(history: History, info: SearchInfo) -> Any:
     """Return every report that counts as an Arrow table, sorted by number of the trial and epoch."""
     further = _further_metrics(history, info, EPOCH_COLUMNS)
-    rows = [
-        {
-            **_metric_values(report, info, REPORT_NAMES, further),
-            "search": info.name,
-            "trial_id": f"{info.name}-{trial.number}",
-            "number": trial.number,
-            "epoch": report.epoch,
-            "attempt": report.attempt,
-            "score": report.score,
-            "epoch_seconds": report.metrics.get("epoch_seconds") or report.seconds,
-            "reported_at": _timestamp(report.at),
-        }
-        for trial in sorted(history.trials.values(), key=lambda trial: trial.number)
-        for report in _in_order(trial)
-    ]
-    return _table(epoch_columns(further), rows, {"version": FORMAT_VERSION, **info.to_json()})
+    trials = sorted(history.trials.values(), key=lambda trial: trial.number)
+    reports = [report for trial in trials for report in _in_order(trial)]
+    # Column by column, as a long search has hundreds of thousands of reports.
+    values: dict[str, list[Any]] = {name: [item.metrics.get(name) for item in reports] for name in REPORT_NAMES}
+    values |= {METRIC_PREFIX + name: [item.metrics.get(name) for item in reports] for name in further}
+    scores = [item.score for item in reports]
+    values[info.metric if info.metric in REPORT_NAMES else METRIC_PREFIX + info.metric] = scores
+    values |= {
+        "search": [info.name] * len(reports),
+        "trial_id": [f"{info.name}-{item.n}" for item in reports],
+        "number": [item.n for item in reports],
+        "epoch": [item.epoch for item in reports],
+        "attempt": [item.attempt for item in reports],
+        "score": scores,
+        "epoch_seconds": [item.metrics.get("epoch_seconds") or item.seconds for item in reports],
+        "reported_at": [_timestamp(item.at) for item in reports],
+    }
+    columns = epoch_columns(further)
+    schema = arrow_schema(columns, {"version": FORMAT_VERSION, **info.to_json()})
+    return pa.table([values[column.name] for column in columns], schema=schema)
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
@@ -110,7 +116,10 @@ def _result(trial: Trial, info: SearchInfo, further: Iterable[str]) -> dict[str,
     best = trial.best(info.goal)
     if best is None:
         return {}
-    return {**_metric_values(best, info, _AT_BEST_EPOCH, further), "score": best.score, "best_epoch": best.epoch}
+    reported = {**best.metrics, info.metric: best.score}
+    values: dict[str, Any] = {name: reported.get(name) for name in _AT_BEST_EPOCH}
+    values |= {METRIC_PREFIX + name: reported.get(name) for name in further}
+    return {**values, "score": best.score, "best_epoch": best.epoch}
 
 
 def _cost(trial: Trial) -> dict[str, Any]:
@@ -174,15 +183,6 @@ def _further_metrics(history: History, info: SearchInfo, columns: Sequence[Colum
     return sorted(further)
 
 
-def _metric_values(
-    report: Epoch, info: SearchInfo, columns: Iterable[str], further: Iterable[str]
-) -> dict[str, float | None]:
-    reported = {**report.metrics, info.metric: report.score}
-    return {name: reported.get(name) for name in columns} | {
-        METRIC_PREFIX + name: reported.get(name) for name in further
-    }
-
-
 def _last_checkpoint(trial: Trial) -> str | None:
     names = [report.checkpoint for report in _in_order(trial) if report.checkpoint is not None]
     return f"checkpoints/{trial.number}/{names[-1]}" if names else None
@@ -198,8 +198,3 @@ def _present(values: Iterable[float | None]) -> list[float]:
 
 def _timestamp(seconds: float) -> int:
     return round(seconds * 1e6)
-
-
-def _table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], description: Mapping[str, Any]) -> Any:
-    values = {column.name: [row.get(column.name) for row in rows] for column in columns}
-    return pa.table(values, schema=arrow_schema(columns, description))
