@@ -153,12 +153,12 @@ def make_durable(path: Path) -> None:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file by ``data``: readers see the old or the new one, also after a crash.
+    """Replace a file by ``data``: readers see the old or the new one, also after a crash. One writer at a time.
 
     Raises:
         StorageError: The folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")  # always the same, so that kills do not pile them up
     try:
         with temporary.open("wb") as file:
             file.write(data)
