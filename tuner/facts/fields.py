@@ -70,9 +70,9 @@ class Field:
             return "text"
         parts = []
         if self.minimum is not None:
-            parts.append(f"{'above' if self.above else 'at least'} {self.minimum:g}")
+            parts.append(f"{'above' if self.above else 'at least'} {self.minimum:.15g}")
         if self.maximum is not None:
-            parts.append(f"{'below' if self.below else 'at most'} {self.maximum:g}")
+            parts.append(f"{'below' if self.below else 'at most'} {self.maximum:.15g}")
         words = "an integer" if self.kind is Kind.INTEGER else "a number"
         return " ".join([words, " and ".join(parts)]).strip()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -46,7 +47,9 @@ def read_constraints(
             continue
         unknown = sorted(expression.names - names - fields.keys())
         for name in unknown:
-            report.error(item.place, f"'{name}' does not stand in parameters{suggestion(name, names)}")
+            found_at = re.search(rf"\b{name}\b", item.content)
+            place = item.place.inside(item.content, found_at.start() if found_at else 0)
+            report.error(place, f"'{name}' does not stand in parameters{suggestion(name, names)}")
         if not unknown:
             found.append((item, expression))
     return found

@@ -57,7 +57,12 @@ class EntryError(Exception):
 def read_entry(name: str, node: Node, report: Reporter) -> Entry | None:
     """Return the parameter that an entry declares; None where it is wrong, which is then reported."""
     items = node.items or ()
-    nodes = items if items and all(item.mapping is not None for item in items) else (node,)
+    mappings = [item for item in items if item.mapping is not None]
+    if mappings and len(mappings) < len(items):
+        bare = next(item for item in items if item.mapping is None)
+        report.error(bare.place, f"alternatives are mappings, all of them; write {{value: {spelled(bare.plain)}}}")
+        return None
+    nodes = items if mappings else (node,)
     alternatives = []
     for item in nodes:
         try:

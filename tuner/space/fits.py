@@ -29,7 +29,8 @@ def fit(entry: Entry, field: Field, report: Reporter) -> Entry:
 def _findings(entry: Entry, index: int, domain: Domain, field: Field) -> Iterator[tuple[Place, str]]:
     match domain:
         case Constant(value=value):
-            yield from _value(entry.place(index, "value"), value, field)
+            node = entry.nodes[index]
+            yield from _value((node.mapping or {}).get("value", node).place, value, field)
         case Listed(values=values):
             for item, value in zip(entry.nodes[index].content["values"].items, values, strict=True):
                 yield from _value(item.place, value, field)

@@ -110,7 +110,7 @@ class Arithmetic(Expression):
         return _arithmetic(self.op, self.left.evaluate(values), self.right.evaluate(values))
 
     def __str__(self) -> str:
-        return f"{_side(self.left)} {self.op} {_side(self.right)}"
+        return f"{_inside(self.left)} {self.op} {_inside(self.right)}"
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Negative(Expression):
         return _arithmetic("-", 0, self.operand.evaluate(values))
 
     def __str__(self) -> str:
-        return f"-{_side(self.operand)}"
+        return f"-{_inside(self.operand)}"
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class Comparison(Expression):
         return _compare(self.op, left, self.right.evaluate(values))
 
     def __str__(self) -> str:
-        return f"{_side(self.left)} {self.op} {_side(self.right)}"
+        return f"{_inside(self.left, Arithmetic)} {self.op} {_inside(self.right, Arithmetic)}"
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class And(Expression):
         return all(_truth(item.evaluate(values)) for item in self.items)
 
     def __str__(self) -> str:
-        return " and ".join(map(_side, self.items))
+        return " and ".join(_inside(item, Comparison) for item in self.items)
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class Or(Expression):
         return any(_truth(item.evaluate(values)) for item in self.items)
 
     def __str__(self) -> str:
-        return " or ".join(map(_side, self.items))
+        return " or ".join(_inside(item, Comparison) for item in self.items)
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ class Not(Expression):
         return not _truth(self.operand.evaluate(values))
 
     def __str__(self) -> str:
-        return f"not {_side(self.operand)}"
+        return f"not {_inside(self.operand, Comparison)}"
 
 
 ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
@@ -232,8 +232,9 @@ def equal(left: object, right: object) -> bool:
     return _kind(left) == _kind(right) and bool(left == right)
 
 
-def _side(node: Expression) -> str:
-    return str(node) if isinstance(node, (Literal, Name, Listing)) else f"({node})"
+def _inside(node: Expression, *bare: type[Expression]) -> str:
+    """Return a part's text, in parentheses unless it is an atom or of a kind that binds closer than the whole."""
+    return str(node) if isinstance(node, (Literal, Name, Listing, *bare)) else f"({node})"
 
 
 def _kind(value: object) -> str:

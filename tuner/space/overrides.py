@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 from tuner.facts.fields import Field
-from tuner.space.problems import Place, Reporter, suggestion
+from tuner.space.problems import Place, Reporter
 from tuner.space.sections import SECTIONS, TOP, TOP_KEYS, keys_of
 from tuner.space.yaml_nodes import Node, node_of, read_yaml
 
@@ -83,7 +83,7 @@ class _Override:
         head = path[0]
         depth = 3 if head == "parameters" else 2 if head in SECTIONS else 1
         if head not in TOP_KEYS:
-            self._report.error(place, f"unknown key '{head}'{suggestion(head, TOP_KEYS)}")
+            self._report.error(place, f"unknown key '{head}'{self._near(head)}")
         elif head in SECTIONS and len(path) > 1 and path[1] not in keys_of(head):
             self._report.error(place, f"unknown key '{'.'.join(path)}'{self._near(path[1])}")
         elif len(path) > depth:

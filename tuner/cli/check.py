@@ -1,0 +1,146 @@
+"""``tuner check``: validate a search file; show its parameters, sampled configurations, rungs and upper bound."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuner.cli.options import add_file, add_format
+from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
+
+if TYPE_CHECKING:
+    from tuner.space.parameters import Alternative
+    from tuner.space.searchfile import SearchFile
+    from tuner.space.space import Space
+
+WIDTH = 80
+_LABEL = 12
+_NAME = 22  # the longest hyperparameter's name
+_WHEN = 24
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_file(parser)
+    parser.add_argument(
+        "--samples", type=int, default=3, metavar="N", help="random configurations to show (default: 3)"
+    )
+    add_format(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what the file means; warnings go to stderr, errors end the command with exit code 2."""
+    from tuner.hyperparameters.table import TRAINABLES
+    from tuner.space.read import read_search_file
+
+    if args.samples < 0:
+        raise UsageError(f"--samples must be at least 0, not {args.samples}")
+    file = read_search_file(Path(args.file), args.set, trainables=TRAINABLES)
+    samples = _samples(file, args.samples)
+    if args.json:
+        print(json.dumps(_as_json(file, samples), ensure_ascii=False))
+        return ExitCode.OK
+    for warning in file.warnings:
+        print(warning, file=sys.stderr)
+    print("\n".join([*_summary(file), "", *_parameters(file.space), "", *_configurations(samples, args.samples)]))
+    print(f"{args.file} is good")
+    return ExitCode.OK
+
+
+def epochs_at_most(file: SearchFile) -> int | None:
+    """Return how many epochs all trials have together if none is stopped; None where a trial's budget is open."""
+    size = file.space.size()
+    trials = file.search.trials if size is None else min(size, file.search.trials)
+    return None if file.scheduler.max_epochs is None else trials * file.scheduler.max_epochs
+
+
+def _samples(file: SearchFile, count: int) -> list[dict[str, object]]:
+    from tuner.space.sampling import sample
+
+    generator = random.Random(file.search.seed)
+    drawn = (sample(file.space, generator) for _ in range(count))
+    return [config for config in drawn if config is not None]
+
+
+def _as_json(file: SearchFile, samples: list[dict[str, object]]) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "search": file.name,
+        "settings": file.settings(),
+        "rungs": list(file.rungs),
+        "epochs_at_most": epochs_at_most(file),
+        "configurations": samples,
+        "warnings": [vars(warning) for warning in file.warnings],
+    }
+
+
+def _summary(file: SearchFile) -> Iterator[str]:
+    search, scheduler, resources = file.search, file.scheduler, file.resources
+    data = "" if file.data is None else f" on {file.data.dataset}, {file.data.validation:,} images for validation"
+    yield _line("search", file.name)
+    yield _line("trains", file.trainable + data)
+    yield _line("metric", f"{file.metric.goal} {file.metric.name}")
+    limit = "" if search.time_budget is None else f", at most {search.time_budget:g} s"
+    points = f", the given points ({len(search.points)}) first" if search.points else ""
+    yield _line("proposes", f"{search.algorithm}, {search.trials} trials, seed {search.seed}{limit}{points}")
+    rungs = f"rungs at {', '.join(map(str, file.rungs))}" if file.rungs else "no rungs"
+    yield _line("stops early", f"{scheduler.type}, {rungs}")
+    yield _line("a trial", f"CPUs {resources.cpus_per_trial:g}, GPUs {resources.gpus_per_trial:g}")
+    bound = epochs_at_most(file)
+    yield _line("epochs", "as many as the trainable yields" if bound is None else f"at most {bound:,}")
+    yield _line(
+        "results", relative_to_cwd(Path(file.results) / file.name) if "://" not in file.results else file.results
+    )
+    for constraint in file.space.constraints:
+        yield _line("requires", str(constraint))
+
+
+def _line(label: str, text: str) -> str:
+    return textwrap.fill(text, WIDTH, initial_indent=label.ljust(_LABEL), subsequent_indent=" " * _LABEL)
+
+
+def _parameters(space: Space) -> Iterator[str]:
+    conditional = any(parameter.parents for parameter in space.parameters.values())
+    width = WIDTH - _NAME - (_WHEN if conditional else 0) - 2
+    yield _row(("parameter", "is", "when" if conditional else ""), width)
+    for name, parameter in space.parameters.items():
+        label = name
+        for alternative in parameter.alternatives:
+            domains = textwrap.wrap(alternative.domain.text, width) or ["''"]
+            conditions = textwrap.wrap(_condition(alternative), _WHEN) or [""]
+            for index in range(max(len(domains), len(conditions))):
+                yield _row(
+                    (label, *(part[index] if index < len(part) else "" for part in (domains, conditions))), width
+                )
+                label = ""
+
+
+def _row(cells: tuple[str, ...], width: int) -> str:
+    name, domain, condition = cells
+    return f"{name:<{_NAME}} {domain:<{width}} {condition}".rstrip()
+
+
+def _condition(alternative: Alternative) -> str:
+    from tuner.space.domains import spelled
+
+    return " and ".join(f"{parent} {' or '.join(map(spelled, values))}" for parent, values in alternative.when.items())
+
+
+def _configurations(samples: Iterable[dict[str, object]], wanted: int) -> Iterator[str]:
+    from tuner.space.domains import spelled
+
+    if not wanted:
+        return
+    yield "random configurations"
+    for number, config in enumerate(samples, 1):
+        pairs = (
+            f"{name} {f'{value:.4g}' if isinstance(value, float) else spelled(value)}" for name, value in config.items()
+        )
+        yield textwrap.fill(", ".join(pairs), WIDTH, initial_indent=f"{number:>3}  ", subsequent_indent="     ")
+    yield ""
