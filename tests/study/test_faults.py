@@ -59,6 +59,8 @@ def test_two_drivers_on_one_search(tmp_path: Path) -> None:
     prepare(tmp_path)
     first = SearchProcess(tmp_path, epoch_seconds=0.2)
     first.until_epochs(3)
+    code, out, err = search(tmp_path, "--restart")
+    assert code == 5 and "held by a running search" in err and out == ""
     code, out, err = search(tmp_path, "--resume")
     assert code == 5 and "held by a running search" in err and out == ""
     code, _, err = first.wait()

@@ -69,12 +69,9 @@ class FileStorage:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    holder = os.pread(lock, 200, 0).decode(errors="replace").strip() or "another process"
                     os.close(lock)
                     self._lock = None
-                    raise ResultsHeldError(
-                        f"{relative_to_cwd(self._folder)} is held by a running search ({holder})"
-                    ) from None
+                    raise _held(self._folder) from None
                 time.sleep(0.05)
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
@@ -141,6 +138,24 @@ def is_held(folder: Path) -> bool:
     finally:
         os.close(probe)
     return False
+
+
+def refuse_if_held(folder: Path) -> None:
+    """Called before work that a live search on the same folder would make vain.
+
+    Raises:
+        ResultsHeldError: A live search writes to the folder.
+    """
+    if is_held(folder):
+        raise _held(folder)
+
+
+def _held(folder: Path) -> ResultsHeldError:
+    try:
+        holder = (folder / ".lock").read_text(errors="replace").strip()[:200]
+    except OSError:
+        holder = ""
+    return ResultsHeldError(f"{relative_to_cwd(folder)} is held by a running search ({holder or 'another process'})")
 
 
 def make_durable(path: Path) -> None:

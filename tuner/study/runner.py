@@ -21,6 +21,7 @@ from tuner.facts.records import State
 from tuner.journal.events import Event
 from tuner.journal.history import History
 from tuner.journal.log import open_log
+from tuner.journal.storage import refuse_if_held
 from tuner.leaderboard.info import SearchInfo
 from tuner.search.ledger import Ledger
 from tuner.search.proposer import Proposer
@@ -112,6 +113,7 @@ def run_search(
     for warning in file.warnings:
         observer.notice(str(warning))
     folder = Folder(Path(file.results) / file.name)
+    refuse_if_held(folder.path)
     exists = folder.exists and not restart
     if exists:
         finished = _compare(folder, file, resume, resume_command)
