@@ -33,12 +33,14 @@ class ParametersSection:
     Attributes:
         names: All names that stand there.
         entries: Those that make sense, parents before children.
-        sound: Whether that is all of them.
+        whole: Whether that is all of them.
+        good: Whether nothing was wrong with them.
     """
 
     names: frozenset[str]
     entries: Mapping[str, Entry]
-    sound: bool
+    whole: bool
+    good: bool
 
     @property
     def space(self) -> Space:
@@ -58,7 +60,8 @@ def read_parameters(node: Node | None, fields: Mapping[str, Field] | None, repor
     if given is None or len(given) > MAX_PARAMETERS:
         assert node is not None
         report.error(node.place, f"parameters must be a mapping of at most {MAX_PARAMETERS} names to values")
-        return ParametersSection(frozenset(), {}, sound=False)
+        return ParametersSection(frozenset(), {}, whole=False, good=False)
+    before = report.errors
     entries: dict[str, Entry] = {}
     for name, item in given.items():
         wrong = _name_problem(name, fields)
@@ -70,13 +73,13 @@ def read_parameters(node: Node | None, fields: Mapping[str, Field] | None, repor
     broken = frozenset(given.keys() - entries.keys())
     checked = with_parents_checked(entries, broken, fields or (), report)
     ordered = in_order(checked, report)
-    sound = len(ordered) == len(given)
+    whole = len(ordered) == len(given)
     ordered = taken(ordered, report)
     if fields is not None:
         check_applicability(ordered, frozenset(given.keys() - checked.keys()), fields, report)
     for entry in ordered.values():
         _warn(entry, fields is None, report)
-    return ParametersSection(frozenset(given), ordered, sound)
+    return ParametersSection(frozenset(given), ordered, whole, good=report.errors == before)
 
 
 def budget(section: ParametersSection, fields: Mapping[str, Field], report: Reporter) -> int:

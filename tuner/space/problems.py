@@ -54,9 +54,9 @@ class Reporter:
         self._problems.append(Problem(message, **vars(place), severity="warning"))
 
     @property
-    def failed(self) -> bool:
-        """Return whether there is an error so far."""
-        return any(problem.severity == "error" for problem in self._problems)
+    def errors(self) -> int:
+        """Return the number of errors so far."""
+        return sum(problem.severity == "error" for problem in self._problems)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -65,7 +65,7 @@ class Reporter:
 
     def raise_errors(self) -> None:
         """Raise SearchFileError with all problems if there is an error among them."""
-        if self.failed:
+        if self.errors:
             raise SearchFileError(self.problems)
 
 

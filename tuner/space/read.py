@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ class _Reading:
         self._report = report
         self._top = read_section(root, TOP, TOP_KEYS, report)
         self._trainables = trainables
-        self._fields = trainables.get(self._top.values["trainable"])
+        self._fields = self._fields_of(self._top.values["trainable"])
 
     def file(self) -> SearchFile:
         self._check_trainable()
@@ -102,7 +103,7 @@ class _Reading:
             "resources": self._resources(sections["resources"]),
             "search": Search(**sections["search"].values, points=points),
         }
-        if not self._report.failed:
+        if not self._report.errors:
             self._warn_small(space, sections["search"])
         self._report.raise_errors()
         return SearchFile(
@@ -116,6 +117,11 @@ class _Reading:
     def _place(self, section: Section, key: str) -> Place:
         return section.nodes[key].place if key in section.nodes else self._whole
 
+    def _fields_of(self, trainable: str) -> Mapping[str, Field] | None:
+        """Return the fields of a built-in trainable, a misspelled one as well; None for one's own."""
+        near = [] if ":" in trainable else get_close_matches(trainable, self._trainables, n=1)
+        return self._trainables[near[0]] if near else None
+
     def _check_trainable(self) -> None:
         wrong = trainable_problem(self._top.values["trainable"], self._trainables, self._folder)
         if wrong is not None:
@@ -125,10 +131,10 @@ class _Reading:
         fields = self._fields or {}
         constraints = read_constraints(self._nodes.get("require"), parameters.names, fields, self._report)
         space = parameters.space
-        if not parameters.sound:  # what is said about whole configurations would only repeat what is wrong with parts
-            return space, ()
-        space = constrained(space, constraints, fields, self._report)
-        return space, read_points(search.nodes.get("points"), space, self._report)
+        # What is said about whole configurations would only repeat what is wrong with their parts.
+        if parameters.good:
+            space = constrained(space, constraints, fields, self._report)
+        return space, read_points(search.nodes.get("points"), space, self._report) if parameters.whole else ()
 
     def _name(self) -> str:
         name = self._top.values["name"]

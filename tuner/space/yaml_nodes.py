@@ -154,7 +154,7 @@ class _Reader:
     def _node(self, event: Any, depth: int, key: Place | None = None) -> Node | None:
         """Return the node that an event begins; None if there is nothing to go on with."""
         place = self._mark(event)
-        if depth > MAX_DEPTH:
+        if depth > MAX_DEPTH and isinstance(event, (SequenceStartEvent, MappingStartEvent)):
             raise _UnreadableError(place, f"lists and mappings are nested at most {MAX_DEPTH} deep")
         if isinstance(event, AliasEvent):
             self._report.error(place, f"aliases (*{event.anchor}) are not allowed; write the value out")

@@ -1,0 +1,106 @@
+"""`tuner check`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.space.searchfiles import OWN, SMALL, WHOLE, write
+from tuner.cli.main import main
+
+
+def test_it_shows_what_a_file_means(tmp_path, capsys):
+    path = write(tmp_path, WHOLE)
+    assert main(["check", str(path)]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    for line in (
+        "trains      cifar on cifar10, 5,000 images for validation",
+        "metric      maximize val_accuracy",
+        "stops early asha, rungs at 3, 9",
+        "epochs      at most 1,728",
+        "requires    warmup_epochs < epochs",
+        "lr                     real 0.01 to 1.0, log            optimizer sgd",
+    ):
+        assert line in out.splitlines()
+    assert out.splitlines()[-1] == f"{path} is good"
+    assert max(map(len, out.splitlines()[:-1])) <= 80
+
+
+def test_sampled_configurations_follow_the_seed_and_the_conditions(tmp_path, capsys):
+    path = write(tmp_path, WHOLE)
+    configs = []
+    for seed in (0, 0, 1):
+        assert main(["check", str(path), "--json", "--samples", "20", "--set", f"search.seed={seed}"]) == 0
+        configs.append(json.loads(capsys.readouterr().out)["configurations"])
+    assert configs[0] == configs[1] != configs[2]
+    assert len(configs[0]) == 20
+    assert all(("momentum" in config) is (config["optimizer"] == "sgd") for config in configs[0])
+    assert all(config["mixup_alpha"] == 0 or config["dropout"] < 0.4 for config in configs[0])
+
+
+def test_json_is_one_object_with_settings_rungs_and_bound(tmp_path, capsys):
+    path = write(tmp_path, SMALL + "scheduler: {grace_period: 9}\n")
+    assert main(["check", str(path), "--json", "--samples", "0"]) == 0
+    out, err = capsys.readouterr()
+    answer = json.loads(out)
+    assert err == ""
+    assert (answer["version"], answer["search"], answer["rungs"], answer["epochs_at_most"]) == (1, "space", [], 576)
+    assert answer["settings"]["parameters"]["epochs"] == [{"value": 9, "when": {}}]
+    assert [warning["line"] for warning in answer["warnings"]] == [4]
+
+
+def test_warnings_go_to_stderr_and_the_file_is_still_good(tmp_path, capsys):
+    path = write(tmp_path, SMALL + "scheduler: {grace_period: 9}\n")
+    assert main(["check", str(path)]) == 0
+    out, err = capsys.readouterr()
+    assert f"{path}:4:27: warning: the grace period reaches" in err
+    assert "warning:" not in out
+
+
+def test_a_small_space_bounds_the_epochs(tmp_path, capsys):
+    path = write(tmp_path, "parameters: {epochs: 3, flip: {values: [true, false]}}\n")
+    assert main(["check", str(path)]) == 0
+    assert "epochs      at most 6\n" in capsys.readouterr().out
+
+
+def test_errors_end_with_code_2_and_nothing_on_stdout(tmp_path, capsys):
+    path = write(tmp_path, SMALL + "  lr: {min: 1.0, max: 0.1}\n")
+    assert main(["check", str(path), "--set", "lrr=1"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"{path}:4:7: error: 'min' must be below 'max'" in err
+    assert "--set lrr=1: error: unknown key 'lrr'; did you mean 'parameters.lr'?" in err
+
+
+def test_an_error_as_json_names_file_line_and_column(tmp_path, capsys):
+    path = write(tmp_path, SMALL + "  lr: {min: 1.0, max: 0.1}\n")
+    assert main(["check", str(path), "--json"]) == 2
+    error = json.loads(capsys.readouterr().err)["error"]
+    assert (error["code"], error["file"], error["line"], error["column"]) == (2, str(path), 4, 7)
+
+
+def test_a_trainable_of_ones_own_is_checked_without_running_it(tmp_path, capsys):
+    assert main(["check", str(write(tmp_path, OWN))]) == 0
+    assert "trains      mine:train" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", [WHOLE, OWN], ids=["cifar", "own"])
+def test_nothing_heavy_is_loaded_and_nothing_is_left_behind(tmp_path, text):
+    write(tmp_path, text)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    code = (
+        "import sys; from tuner.cli.main import main\n"
+        "assert main(['check', 'space.yaml']) == 0\n"
+        "heavy = {'torch', 'torchvision', 'ray', 'optuna', 'pandas', 'pyarrow', 'numpy', 'mine'} & set(sys.modules)\n"
+        "sys.exit(' '.join(heavy) or 0)\n"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code],
+        cwd=tmp_path, env={"PYTHONPATH": str(root)}, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
