@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -160,6 +162,25 @@ def test_a_time_budget_is_a_budget(tmp_path: Path) -> None:
     code, _, err = search(tmp_path, "--time-budget", "1h", "--resume")
     assert code == 0, err
     assert_exactly_once(tmp_path, 12)
+
+
+def test_a_search_from_python(tmp_path: Path) -> None:
+    """``tuner.run`` also in a thread, as notebooks and servers do, and ``tuner.read_leaderboard`` over its results."""
+    prepare(tmp_path)
+    script = """
+import threading, tuner
+outcomes = []
+work = lambda: outcomes.append(tuner.run("space.yaml", trials=3, overrides={"scheduler.type": "none"}))
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+board = tuner.read_leaderboard("results")
+print(outcomes[0].reason, len(board), board["rank"].max(), set(board["search"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.stdout == "trials 3 3 {'s'}\n", done.stderr
 
 
 def test_same_file_same_seed_one_slot_same_search(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -307,8 +308,14 @@ def _warn_of_versions(folder: Folder, observer: Observer) -> None:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[list[signal.Signals]]:
-    """Note the first SIGINT or SIGTERM in the yielded list; a second one ends the process at once."""
+    """Note the first SIGINT or SIGTERM in the yielded list; a second one ends the process at once.
+
+    Outside the main thread, where Python delivers no signals, nothing is noted.
+    """
     received: list[signal.Signals] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
 
     def note(number: int, frame: FrameType | None) -> None:
         if received:
