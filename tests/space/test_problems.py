@@ -171,6 +171,10 @@ def test_a_trainable_with_a_syntax_error_is_reported(tmp_path):
             "flip: {values: [true, false]}\n  schedule: {values: [step], when: {flip: true}}\n  step_size: 3",
             "write {value: 3, when: {schedule: step}}",
         ),
+        (
+            "schedule: {values: [step, cosine]}\n  dropout: {value: 0.1, when: {schedule: [step, cosin]}}",
+            "'schedule' is never cosin, only step or cosine; did you mean 'cosine'?",
+        ),
         ("epochs: {values: [3, 9]}", "'epochs' must be fixed"),
         (
             "flip: {value: true, when: {cutout: 8}}\n  cutout: {value: 8, when: {flip: true}}",
@@ -188,6 +192,12 @@ def test_conditions_are_held_against_all_that_parents_can_be(tmp_path, parameter
     ((line, _, message),) = complaints(tmp_path, f"{head}{parameters}\n")
     assert said in message
     assert line is not None
+
+
+def test_a_condition_may_name_more_than_the_parent_has_now(tmp_path):
+    text = SMALL + "  model: cnn\n  width: {values: [8, 16], when: {model: [cnn, resnet9]}}\n"
+    assert complaints(tmp_path, text) == []
+    assert "width" not in read(tmp_path, text, "model=resnet18").space.parameters
 
 
 def test_a_child_of_an_inactive_parent_is_judged_by_the_default_that_training_takes(tmp_path):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
+from tuner.facts.fields import Field
 from tuner.space.domains import Constant, Listed, spelled
 from tuner.space.entries import Entry
 from tuner.space.parameters import Parameter
@@ -18,21 +19,22 @@ MAX_COMBINATIONS = 10_000
 Entries = Mapping[str, Entry]
 
 
-def with_parents_checked(entries: Entries, broken: frozenset[str], known: Iterable[str], report: Reporter) -> Entries:
+def with_parents_checked(
+    entries: Entries, broken: frozenset[str], fields: Mapping[str, Field], report: Reporter
+) -> Entries:
     """Return the entries whose parents exist, can be listed and have the values asked for, all the way up.
 
     Args:
         entries: All of them that could be read.
         broken: Names of those that could not; who depends on them is left out without a word.
-        known: Names that ``parameters`` could hold.
+        fields: The built-in trainable's fields; none for one's own.
         report: Takes the problems.
     """
-    hints = frozenset(known)
     wrong = set(broken)
     for name, entry in entries.items():
         for index, alternative in enumerate(entry.parameter.alternatives):
             for parent, values in alternative.when.items():
-                problem = None if parent in broken else _parent_problem(name, parent, values, entries, hints)
+                problem = None if parent in broken else _parent_problem(name, parent, values, entries, fields)
                 if problem is not None:
                     report.error(entry.place(index, "when", parent), problem)
                     wrong.add(name)
@@ -121,17 +123,19 @@ def listed(entry: Entry) -> bool:
 
 
 def _parent_problem(
-    name: str, parent: str, values: tuple[object, ...], entries: Entries, known: frozenset[str]
+    name: str, parent: str, values: tuple[object, ...], entries: Entries, fields: Mapping[str, Field]
 ) -> str | None:
     if parent == name:
         return f"'{name}' cannot be its own parent"
     if parent not in entries:
-        hint = "; put it there, fixed or listed" if parent in known else suggestion(parent, entries)
+        hint = "; put it there, fixed or listed" if parent in fields else suggestion(parent, entries)
         return f"the parent '{parent}' does not stand in parameters{hint}"
     if not listed(entries[parent]):
         return f"the parent '{parent}' is a range; a parent has listed or fixed values"
     domains = [item.domain for item in entries[parent].parameter.alternatives]
     never = [value for value in values if not any(domain.contains(value) for domain in domains)]
+    if len(never) < len(values) and parent in fields:  # only what it could never be in any file is a slip
+        never = [value for value in never if fields[parent].problem(value) is not None]
     if not never or not entries[parent].key.in_file:
         return None
     possible = list(dict.fromkeys(spelled(value) for domain in domains for value in domain))

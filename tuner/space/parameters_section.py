@@ -71,7 +71,7 @@ def read_parameters(node: Node | None, fields: Mapping[str, Field] | None, repor
             field = {"seed": _SEED}.get(name) if fields is None else fields[name]
             entries[name] = entry if field is None else fit(entry, field, report)
     broken = frozenset(given.keys() - entries.keys())
-    checked = with_parents_checked(entries, broken, fields or (), report)
+    checked = with_parents_checked(entries, broken, fields or {}, report)
     ordered = in_order(checked, report)
     whole = len(ordered) == len(given)
     ordered = taken(ordered, report)

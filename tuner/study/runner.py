@@ -121,6 +121,7 @@ def run_search(
         if finished and not dry_run:
             return Outcome(folder.path, "already finished", _code(folder.history()))
     prepared = _prepare(file, folder if exists else None)
+    observer.notice(f"{file.name}: starting Ray on this machine")
     with local_ray() as machines:
         concurrent = slots(machines, file.resources)
         if dry_run:
