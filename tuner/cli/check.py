@@ -8,6 +8,7 @@ import random
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,9 +95,8 @@ def _summary(file: SearchFile) -> Iterator[str]:
     yield _line("a trial", f"CPUs {resources.cpus_per_trial:g}, GPUs {resources.gpus_per_trial:g}")
     bound = epochs_at_most(file)
     yield _line("epochs", "as many as the trainable yields" if bound is None else f"at most {bound:,}")
-    yield _line(
-        "results", relative_to_cwd(Path(file.results) / file.name) if "://" not in file.results else file.results
-    )
+    folder = file.results if "://" in file.results else relative_to_cwd(Path(file.results))
+    yield _line("results", f"{folder}/{file.name}")
     for constraint in file.space.constraints:
         yield _line("requires", str(constraint))
 
@@ -110,15 +110,13 @@ def _parameters(space: Space) -> Iterator[str]:
     width = WIDTH - _NAME - (_WHEN if conditional else 0) - 2
     yield _row(("parameter", "is", "when" if conditional else ""), width)
     for name, parameter in space.parameters.items():
-        label = name
+        labels = [name]
         for alternative in parameter.alternatives:
             domains = textwrap.wrap(alternative.domain.text, width) or ["''"]
-            conditions = textwrap.wrap(_condition(alternative), _WHEN) or [""]
-            for index in range(max(len(domains), len(conditions))):
-                yield _row(
-                    (label, *(part[index] if index < len(part) else "" for part in (domains, conditions))), width
-                )
-                label = ""
+            conditions = textwrap.wrap(_condition(alternative), _WHEN)
+            for cells in zip_longest(labels, domains, conditions, fillvalue=""):
+                yield _row(cells, width)
+            labels = []
 
 
 def _row(cells: tuple[str, ...], width: int) -> str:

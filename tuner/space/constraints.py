@@ -16,7 +16,8 @@ from tuner.space.sampling import draw, sample
 from tuner.space.space import Space, with_defaults
 from tuner.space.yaml_nodes import Node
 
-_TRIED = 100
+#: Random configurations on which each condition must have a value.
+_TRIED = 50
 
 
 def read_constraints(

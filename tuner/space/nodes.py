@@ -240,7 +240,7 @@ def _inside(node: Expression, *bare: type[Expression]) -> str:
 def _kind(value: object) -> str:
     if isinstance(value, bool):
         return "true or false"
-    if isinstance(value, Real):
+    if isinstance(value, (int, float, Real)):  # Real also takes numpy's numbers, but slowly
         return "a number"
     return {str: "text", type(None): "null"}.get(type(value), "a list")
 
