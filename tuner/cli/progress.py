@@ -54,7 +54,7 @@ class _Lines(_Quiet):
         self.notice(_headline(file, ledger, concurrent))
 
     def heard(self, event: Event) -> None:
-        if isinstance(event, End) and hasattr(self, "_tally"):
+        if isinstance(event, End):
             trial = self._tally.ended(event)
             done, wanted = self._tally.done, self._tally.file.search.trials
             self.notice(f"[{done}/{wanted}] trial {trial.number} {_story(trial, self._tally)}")

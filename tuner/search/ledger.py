@@ -31,6 +31,7 @@ class Ledger:
     Attributes:
         history: All that the log holds. Other threads read it under ``lock``.
         lock: Held while ``history`` changes.
+        listeners: Called with each new event after it is in the log.
         failure: The error that writing the log met, or None; nothing can be decided any more then.
     """
 
@@ -62,7 +63,7 @@ class Ledger:
             slots: How many may run side by side.
             retries: How many lost processes a trial survives.
             time_budget: Seconds of active time over all drivers, or None.
-            listeners: Called with each new event after it is in the log.
+            listeners: The first ``listeners``.
             clock: Seconds since the epoch, for the log.
             timer: Monotonic seconds, for durations.
         """
@@ -78,7 +79,7 @@ class Ledger:
         self._slots = slots
         self._retries = retries
         self._time_budget = time_budget
-        self._listeners = listeners
+        self.listeners = list(listeners)
         self._clock = clock
         self._timer = timer
         self._began = timer()
@@ -221,7 +222,7 @@ class Ledger:
             self._apply(event)
             if isinstance(event, End) and len(self._first_ends) < SAME_FAILURES:
                 self._first_ends.append(event)
-        for listener in self._listeners:
+        for listener in self.listeners:
             for event in events:
                 listener(event)
 

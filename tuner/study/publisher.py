@@ -105,9 +105,12 @@ class Publisher(threading.Thread):
             history = self._ledger.history.snapshot()
         write_results(self._folder, history, self._info, live=live, kept=self._kept.paths())
 
-    def finish(self) -> None:
-        """End the thread and write a last time, as a search that no longer runs."""
+    def stop(self) -> None:
+        """End the thread; what it is writing is written to its end."""
         self._left.set()
         self.join()
+
+    def finish(self) -> None:
+        """Called when the thread has ended: tidy up and write a last time, as a search that no longer runs."""
         self._kept.tidy(trial.number for trial in self._ledger.history.unfinished)
         self.publish(live=False)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -201,7 +201,6 @@ def _drive(
         if not (folder.path / "search.json").exists():
             folder.describe(file, info, _data_record(file, prepared), datetime.now(UTC).isoformat(timespec="seconds"))
         _warn_of_versions(folder, observer)
-        listeners: list[Callable[[Event], None]] = [observer.heard]
         ledger = Ledger(
             log,
             Proposer(
@@ -218,19 +217,18 @@ def _drive(
             slots=concurrent,
             retries=file.retries,
             time_budget=file.search.time_budget,
-            listeners=listeners,
         )
         kept = KeptCheckpoints(folder.checkpoints, file.keep_checkpoints, file.metric.goal)
         publisher = Publisher(folder.path, info, ledger, kept)
-        listeners.append(publisher.heard)
         publisher.publish(live=True)
         publisher.start()
+        observer.started(file, ledger, concurrent)
+        ledger.listeners += [publisher.heard, observer.heard]
 
         def should_stop() -> bool:
             observer.tick()
             return bool(received) or publisher.failure is not None
 
-        observer.started(file, ledger, concurrent)
         try:
             execute(
                 ledger,
@@ -245,6 +243,7 @@ def _drive(
             )
         finally:
             observer.ended()
+            publisher.stop()
         if publisher.failure is not None:
             raise publisher.failure
         reason = received[0].name if received else _reason(ledger)
