@@ -4,9 +4,10 @@ import sys
 import numpy as np
 import pytest
 
-from tuner.datasets.prepare import prepare
+from tuner.datasets.prepare import NAMES, prepare
 from tuner.datasets.test_split import load_test
 from tuner.facts.errors import UsageError
+from tuner.facts.records import DATASETS
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +52,13 @@ def test_built_in_data_sets_take_no_root(cache, tmp_path):
 
 def test_a_driver_stays_without_torch(cache):
     code = (
-        "import sys; from pathlib import Path; from tuner.datasets.prepare import prepare;"
+        "import sys; from pathlib import Path; from tuner.datasets.prepare import NAMES, prepare;"
         "prepare('digits', cache=Path(sys.argv[1]));"
         "sys.exit(any(name in sys.modules for name in ('torch', 'sklearn')))"
     )
     prepare("digits", cache=cache)
     assert subprocess.run([sys.executable, "-c", code, str(cache)], check=False).returncode == 0
+
+
+def test_the_search_file_knows_the_names():
+    assert set(DATASETS) == set(NAMES)

@@ -146,3 +146,16 @@ RESERVED_NAMES: frozenset[str] = frozenset(column.name for column in LEADERBOARD
 
 #: A further number that a trainable yields becomes this prefix plus its name.
 METRIC_PREFIX = "metric_"
+
+#: The data sets of the built-in trainable: torchvision's by name, those in files of one's own, those made here.
+DATASETS: tuple[str, ...] = (
+    "cifar10",
+    "cifar100",
+    "mnist",
+    "fashion_mnist",
+    "svhn",
+    "parquet",
+    "folder",
+    "digits",
+    "synthetic",
+)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuner.facts.fields import Field, Kind
+from tuner.facts.records import DATASETS
 from tuner.space.problems import Reporter, suggestion
 from tuner.space.yaml_nodes import Node
 
@@ -39,7 +40,13 @@ TOP: Mapping[str, Field] = _table(
 #: Section to the keys in it.
 SECTIONS: Mapping[str, Mapping[str, Field]] = {
     "data": _table(
-        Field("dataset", Kind.TEXT, "cifar10", "A torchvision name, or parquet, folder, digits, synthetic."),
+        Field(
+            "dataset",
+            Kind.CHOICE,
+            "cifar10",
+            "A torchvision name (downloaded once), or parquet, folder, digits, synthetic.",
+            choices=DATASETS,
+        ),
         Field("root", Kind.TEXT, None, "Folder where it lies; null is the cache folder."),
         _count("validation", 5000, "Images held out of the training split, stratified."),
         _count("split_seed", 0, "Seed of that split.", 0, MAX_SEED),
