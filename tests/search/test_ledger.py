@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.search.simulation import CONDITIONAL, Killed, Simulation, curve
+from tuner.facts.errors import StorageError
 from tuner.facts.records import Decision, Goal, Origin, State
 from tuner.journal.events import Ask, End, Epoch
 from tuner.journal.history import History
@@ -201,6 +202,36 @@ def test_time_budget_counts_over_resumes(tmp_path: Path) -> None:
     now[0] += 2.0
     assert second.ledger.out_of_time
     assert second.ledger.next_assignment() is None
+
+
+def test_time_of_a_killed_driver_counts(tmp_path: Path) -> None:
+    now = [1000.0]
+    first = Simulation(tmp_path, trials=99, time_budget=100.0, clock=lambda: now[0], timer=lambda: now[0])
+    now[0] += 60.0
+    assert first.ledger.next_assignment() is not None
+    first.log.__exit__(None, None, None)  # no Close
+    now[0] += 5000.0
+    second = Simulation(tmp_path, trials=99, time_budget=100.0, clock=lambda: now[0], timer=lambda: now[0])
+    assert second.ledger.active_seconds == 60.0
+    now[0] += 41.0
+    assert second.ledger.out_of_time
+
+
+def test_a_search_that_worked_before_is_not_given_up(tmp_path: Path) -> None:
+    Simulation(tmp_path, trials=10).run()
+    ledger = Simulation(tmp_path, trials=20).ledger
+    for n in range(10, 16):
+        ledger.next_assignment()
+        ledger.end(n, Ended(State.FAILED, "error", "KeyError: 'lr'"))
+    assert ledger.hopeless is None
+
+
+def test_a_worker_that_cannot_write_ends_the_search(tmp_path: Path) -> None:
+    ledger = Simulation(tmp_path, trials=2).ledger
+    ledger.next_assignment()
+    with pytest.raises(StorageError, match="No space left"):
+        ledger.receive(Message(0, 1, storage_error="a checkpoint cannot be written: No space left on device"))
+    assert ledger.failure is not None
 
 
 def test_listeners_hear_only_what_is_on_disk(tmp_path: Path) -> None:

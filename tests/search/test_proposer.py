@@ -122,6 +122,15 @@ def test_optuna_hears_the_truth() -> None:
     assert told[3].value == 0.3  # the worst score so far
 
 
+def test_a_point_that_ran_already_is_replaced_and_not_called_a_point() -> None:
+    space = space_of(parameter("a", Listed(("x", "y"))))
+    target = proposer(space, points=({"a": "x"}, {"a": "x"}))
+    assert target.propose(0).origin is Origin.POINT
+    begin(target, 0)
+    second = target.propose(1)
+    assert (second.config, second.origin) == ({"a": "y"}, Origin.RANDOM)
+
+
 def test_seeds_differ_by_number_and_by_search() -> None:
     seeds = {derived_seed(search, n) for search in range(20) for n in range(50)}
     assert len(seeds) == 1000

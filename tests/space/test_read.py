@@ -111,7 +111,6 @@ def test_paths_are_relative_to_the_file_or_on_the_command_line_to_the_current_fo
     assert (file.results, file.data.root) == (str(tmp_path / "out"), str(tmp_path / "images"))
     file = read(tmp_path, text, "root=../images", flags={"results": ("--results", "out")})
     assert (file.results, file.data.root) == (str(here / "out"), str(tmp_path / "images"))
-    assert read(tmp_path, text, "results=s3://bucket/a").results == "s3://bucket/a"
 
 
 @pytest.mark.parametrize(

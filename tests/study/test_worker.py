@@ -15,6 +15,8 @@ from tuner.search.messages import Assignment, Message
 from tuner.study.job import Job
 from tuner.study.worker import Attempt, one_line
 
+_made: list[Attempt] = []
+
 
 def attempt_at(
     tmp_path: Path, body: str, *, number: int = 0, attempt: int = 1, after_epoch: int = 0, max_epochs: int | None = 9
@@ -34,7 +36,9 @@ def attempt_at(
         cpus=1,
         gpus=0,
     )
-    return Attempt(job, Assignment(number, attempt, {"x": 0.5, "seed": 7}, after_epoch))
+    made = Attempt(job, Assignment(number, attempt, {"x": 0.5, "seed": 7}, after_epoch))
+    _made.append(made)
+    return made
 
 
 def messages(attempt: Attempt) -> list[Message]:
@@ -85,7 +89,7 @@ def test_scalars_of_numpy_and_torch_are_numbers(tmp_path: Path, value: str) -> N
     assert said.report is not None and said.report.score == 0.25
 
 
-@pytest.mark.parametrize("value", ["float('nan')", "float('inf')", "-float('inf')"])
+@pytest.mark.parametrize("value", ["float('nan')", "float('inf')", "-float('inf')", "10**400"])
 def test_a_metric_that_is_not_finite_is_divergence(tmp_path: Path, value: str) -> None:
     said = attempt_at(tmp_path, f"def train(config):\n    yield {{'acc': {value}}}\n").step()
     assert said.report is None
@@ -103,6 +107,8 @@ def test_another_number_that_is_not_finite_is_null(tmp_path: Path) -> None:
         ("{'loss': 1.0}", "did not report the metric 'acc'"),
         ("0.5", "yielded float, not a mapping"),
         ("{'acc': 'high'}", "reported 'acc', which is str, not a number"),
+        ("{'acc': '0.5'}", "reported 'acc', which is str, not a number"),
+        ("{'acc': None}", "reported 'acc', which is NoneType, not a number"),
         ("{'acc': 1.0, 'all': [1, 2]}", "reported 'all', which is list, not a number"),
     ],
 )
@@ -119,7 +125,45 @@ def test_an_exception_is_one_line_without_paths(tmp_path: Path, capfd: pytest.Ca
     said = messages(attempt_at(tmp_path, body))
     assert said[-1].ended is not None and said[-1].ended.state is State.FAILED and not said[-1].ended.clean
     assert said[-1].ended.error == "OSError: no such file: x.png really"
-    assert "Traceback" in capfd.readouterr().err  # all of it stands in the trial's log
+    assert "Traceback" in capfd.readouterr().err  # in a worker: the trial's log
+
+
+@pytest.mark.parametrize("error", ["SystemExit(3)", "KeyboardInterrupt()", "GeneratorExit()", "BaseException('x')"])
+def test_nothing_that_a_trainable_raises_escapes(tmp_path: Path, error: str) -> None:
+    said = attempt_at(tmp_path, f"def train(config):\n    yield {{'acc': 1.0}}\n    raise {error}\n")
+    said.step()
+    ended = said.step().ended
+    assert ended is not None and ended.state is State.FAILED and ended.error is not None
+    assert ended.error.startswith(error.partition("(")[0])
+
+
+def test_an_error_while_closing_keeps_the_outcome(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    body = """
+        def train(config):
+            try:
+                yield {"acc": 1.0}
+            finally:
+                raise SystemExit("no")
+    """
+    attempt = attempt_at(tmp_path, body)
+    attempt.step()
+    attempt.close()
+    assert "SystemExit" in capfd.readouterr().err
+
+
+def test_a_checkpoint_that_cannot_be_written_is_the_machines_failure(tmp_path: Path) -> None:
+    attempt = attempt_at(tmp_path, COUNTING)
+    assert attempt.step().report is not None
+    (tmp_path / "results/checkpoints/0/a1-e2").write_text("in the way")
+    said = attempt.step()
+    assert said.report is None and said.ended is None
+    assert said.storage_error is not None and said.storage_error.startswith("a checkpoint cannot be written: ")
+
+
+def test_a_folder_that_cannot_be_made_is_the_machines_failure(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("in the way")
+    said = attempt_at(tmp_path, COUNTING).step()
+    assert said.storage_error is not None and "cannot be written" in said.storage_error
 
 
 def test_out_of_memory_is_a_state_of_its_own(tmp_path: Path) -> None:
@@ -262,4 +306,6 @@ def test_nothing_here_leaves_numbers_that_are_not_finite(tmp_path: Path) -> None
 def _import_path() -> Any:
     before = list(sys.path)
     yield
+    while _made:
+        _made.pop().close()  # prints go to the terminal again
     sys.path[:] = before

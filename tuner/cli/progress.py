@@ -17,7 +17,7 @@ from tuner.journal.events import End, Epoch, Event
 from tuner.journal.history import Trial
 from tuner.search.ledger import Ledger
 from tuner.space.searchfile import SearchFile
-from tuner.study.runner import Observer, Silent
+from tuner.study.observer import Observer, Silent
 
 _REFRESH_SECONDS = 0.25
 _RATE_WINDOW_SECONDS = 30.0

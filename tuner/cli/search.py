@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag, type=kind, metavar="X", help=summary)
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted search, or start it")
     parser.add_argument("--restart", action="store_true", help="move an existing folder to <name>.<k> and start anew")
-    parser.add_argument("--dry-run", action="store_true", help="check file, data and machine; write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="check file, data and machine; touch no results")
     parser.add_argument(
         "--progress", choices=("auto", "live", "lines", "none"), default="auto", help="how to show progress on stderr"
     )

@@ -137,10 +137,12 @@ class _Judge(FIFOScheduler):  # type: ignore[misc]  # ray is untyped
         super().__init__()
         self._ledger = ledger
         self.heard: dict[int, float] = {}
+        self._added: set[str] = set()
 
     def on_trial_add(self, tune_controller: object, trial: RayTrial) -> None:
         number = _number(trial)
-        if trial.num_failures == 0:
+        if trial.trial_id not in self._added:
+            self._added.add(trial.trial_id)
             # Ray counts a trial's failures from here; the log may know of earlier ones.
             trial.max_failures = self._ledger.retries_left(number)
         elif (again := self._ledger.retry(number, "its process was lost")) is not None:

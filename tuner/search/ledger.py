@@ -85,10 +85,11 @@ class Ledger:
         self._began = timer()
         self._live: set[int] = set()
         self._first_ends: list[End] = []
+        self._promising = False
         for event in log.replay():
             self._apply(event)
-        self._active_before = self.history.active_seconds
         self._write(Open(at=clock(), slots=slots, trials=trials))
+        self._active_before = self.history.active_seconds  # a killed driver's time, too, which Open settles
         for trial in self.history.unfinished:  # stopped, and killed before the end was written
             if trial.stop_decision is not None:
                 self._write(self._end(trial, Ended(State.STOPPED, "asha")))
@@ -116,10 +117,14 @@ class Ledger:
 
     @property
     def hopeless(self) -> str | None:
-        """The error that the first trials of this driver all ended with, or None while there is hope."""
-        errors = {end.error for end in self._first_ends if end.state is State.FAILED}
-        all_failed = all(end.state is State.FAILED for end in self._first_ends)
-        if len(self._first_ends) < SAME_FAILURES or len(errors) > 1 or not all_failed:
+        """The error that the first trials all ended with, or None while there is hope.
+
+        Those of an earlier driver do not count: its user may have mended the code since.
+        """
+        if self._promising:
+            return None
+        errors = {end.error for end in self._first_ends}
+        if len(self._first_ends) < SAME_FAILURES or len(errors) > 1:
             return None
         return self._first_ends[0].error
 
@@ -156,7 +161,14 @@ class Ledger:
         return max(0, self._retries - self.history.trials[number].lost)
 
     def receive(self, message: Message) -> Decision:
-        """Write down what a worker said; return whether its trial goes on."""
+        """Write down what a worker said; return whether its trial goes on.
+
+        Raises:
+            StorageError: The log, or the worker's checkpoint, could not be written.
+        """
+        if message.storage_error is not None:
+            self.failure = StorageError(message.storage_error)
+            raise self.failure
         trial = self.history.trials[message.number]
         if message.attempt != trial.attempt or trial.end is not None:
             return Decision.STOP
@@ -240,6 +252,7 @@ class Ledger:
                 return
         if isinstance(event, End):
             self._live.discard(event.n)
+            self._promising |= event.state is not State.FAILED
         self._proposer.observe(event)
         if isinstance(event, Rung):
             self._scheduler.observe(event)

@@ -63,10 +63,14 @@ class Ended:
 
 @dataclass(frozen=True)
 class Message:
-    """What a worker says in one step: one report, or an end; the first of an attempt also says that it started."""
+    """What a worker says in one step: one report, or an end; the first of an attempt also says that it started.
+
+    ``storage_error`` is a sentence: results cannot be written, so that no trial can go on.
+    """
 
     number: int
     attempt: int
     started: Started | None = None
     report: Report | None = None
     ended: Ended | None = None
+    storage_error: str | None = None

@@ -90,7 +90,9 @@ class Proposer:
         origin = Origin.RANDOM if startup or self._algorithm == "random" else Origin.SAMPLER
         if config is None:
             config, origin = self._last_resort(seed, point), Origin.RANDOM
-        return Proposal(config, Origin.POINT if point else origin)
+        if point and point.items() <= config.items():
+            origin = Origin.POINT
+        return Proposal(config, origin)
 
     def _sample(
         self, sampler: optuna.samplers.BaseSampler, point: Mapping[str, Any], patience: int

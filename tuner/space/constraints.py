@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from tuner.facts.fields import Field
 from tuner.space.applicability import with_parents
-from tuner.space.domains import Real, spelled
+from tuner.space.domains import Listed, Real, spelled
 from tuner.space.expressions import Expression, ExpressionError, parse
+from tuner.space.nodes import equal
 from tuner.space.problems import Reporter, suggestion
 from tuner.space.sampling import draw, sample
 from tuner.space.space import Space, with_defaults
@@ -105,10 +106,15 @@ def read_points(node: Node | None, space: Space, report: Reporter) -> tuple[dict
 
 
 def _as_drawn(space: Space, name: str, value: object) -> object:
-    """Return a point's value as the sampler would draw it: an integer on a range of reals becomes one."""
+    """Return a point's value as the sampler would draw it: a range of reals has 1.0 for 1, a list its own spelling."""
     parameter = space.parameters.get(name)
-    real = parameter is not None and any(isinstance(item.domain, Real) for item in parameter.alternatives)
-    return float(value) if real and isinstance(value, int) and not isinstance(value, bool) else value
+    for item in parameter.alternatives if parameter is not None else ():
+        match item.domain:
+            case Real() if isinstance(value, int) and not isinstance(value, bool):
+                return float(value)
+            case Listed(values=values) if item.domain.contains(value):
+                return next(listed for listed in values if equal(listed, value))
+    return value
 
 
 def _no_value(expression: Expression, configs: list[dict[str, object]]) -> str | None:

@@ -155,10 +155,7 @@ class _Reading:
             return str(Path.cwd() / "results")
         if _URL.match(value) is None:
             return self._absolute(value, self._top.nodes["results"])
-        if not value.startswith("s3://"):
-            self._report.error(
-                self._place(self._top, "results"), f"results is a folder or s3://bucket/prefix, not {value}"
-            )
+        self._report.error(self._place(self._top, "results"), f"results is a folder on a file system, not {value}")
         return str(value)
 
     def _data(self, section: Section) -> Data | None:

@@ -24,7 +24,7 @@ def builtin_trainable(job: Job) -> Trainable:
             yield from train(
                 resolve(config),
                 _data(job),
-                device=device(),
+                device=device_of(job),
                 checkpoint=checkpoint,
                 metric=job.metric,
                 goal=job.goal,
@@ -34,9 +34,9 @@ def builtin_trainable(job: Job) -> Trainable:
     return cifar
 
 
-def device() -> torch.device:
-    """Return the device that Ray gave this process: the one visible GPU, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def device_of(job: Job) -> torch.device:
+    """Return where a trial trains: the GPU that Ray gave its process, or the CPU if it asked for none."""
+    return torch.device("cuda" if job.gpus > 0 else "cpu")
 
 
 @lru_cache(maxsize=1)
@@ -49,4 +49,4 @@ def _data(job: Job) -> TrainingData:
         split_seed=job.data.split_seed,
         train_images=job.data.train_images,
     )
-    return TrainingData.from_arrays(**vars(arrays), classes=job.prepared.classes, device=device())
+    return TrainingData.from_arrays(**vars(arrays), classes=job.prepared.classes, device=device_of(job))

@@ -9,6 +9,7 @@ be ahead of the log when a driver dies.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 from pathlib import Path
@@ -34,7 +35,16 @@ class TrialCheckpoints:
 
         Returns:
             The epoch of that checkpoint, 0 if there is none.
+
+        Raises:
+            StorageError: It could not be written.
         """
+        try:
+            return self._prepare(after_epoch)
+        except (OSError, shutil.Error) as error:
+            raise _unwritable(error) from error
+
+    def _prepare(self, after_epoch: int) -> int:
         shutil.rmtree(self.work, ignore_errors=True)
         known = []
         for item in _durable(self._folder):
@@ -56,7 +66,7 @@ class TrialCheckpoints:
         Raises:
             StorageError: It could not be written; older checkpoints are as they were.
         """
-        if not any(self.work.iterdir()):
+        if not self.work.is_dir() or not any(self.work.iterdir()):
             return None
         name = f"a{self._attempt}-e{epoch}"
         unfinished = self._folder / f".{name}.tmp"
@@ -70,8 +80,7 @@ class TrialCheckpoints:
             make_durable(self._folder)
         except (OSError, shutil.Error) as error:
             shutil.rmtree(unfinished, ignore_errors=True)
-            reason = getattr(error, "strerror", None) or str(error)
-            raise StorageError(f"a checkpoint cannot be written: {reason}") from error
+            raise _unwritable(error) from error
         for _, _, path in sorted(_durable(self._folder))[:-_KEPT_WHILE_RUNNING]:
             shutil.rmtree(path, ignore_errors=True)
         return name
@@ -79,8 +88,13 @@ class TrialCheckpoints:
     def clear_work(self) -> None:
         """Remove the work folder, and the trial's folder if nothing is left in it."""
         shutil.rmtree(self.work, ignore_errors=True)
-        if self._folder.is_dir() and not any(self._folder.iterdir()):
+        with contextlib.suppress(OSError):  # not empty, or the driver was faster
             self._folder.rmdir()
+
+
+def _unwritable(error: Exception) -> StorageError:
+    reason = getattr(error, "strerror", None) or str(error)  # shutil's error of many files has no strerror
+    return StorageError(f"a checkpoint cannot be written: {reason}")
 
 
 def last_name(root: Path, number: int) -> str | None:
@@ -104,7 +118,11 @@ def remove_all_but(root: Path, keep: set[int]) -> None:
 def _durable(folder: Path) -> list[tuple[int, int, Path]]:
     """Return (epoch, attempt, path) of a trial's complete checkpoints."""
     found = []
-    for path in folder.iterdir() if folder.is_dir() else ():
+    try:
+        paths = list(folder.iterdir())
+    except FileNotFoundError:  # never made, or removed a moment ago
+        return []
+    for path in paths:
         if (match := _NAME.fullmatch(path.name)) is not None:
             found.append((int(match[2]), int(match[1]), path))
     return found

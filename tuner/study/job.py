@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import sys
@@ -64,8 +65,9 @@ def load_trainable(job: Job) -> Trainable:
 
         return builtin_trainable(job)
     for folder in reversed(job.import_paths):
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
+        with contextlib.suppress(ValueError):
+            sys.path.remove(folder)
+        sys.path.insert(0, folder)
     module_name, _, function_name = job.trainable.partition(":")
     try:
         function: Trainable = getattr(importlib.import_module(module_name), function_name)

@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from tuner.facts.errors import StorageError
+
 
 class LogFile:
     """Sends what this process prints to ``logs/<number>.log`` until closed.
@@ -14,10 +16,17 @@ class LogFile:
     """
 
     def __init__(self, folder: Path, number: int) -> None:
-        """Open for appending: a further attempt at a trial goes on in the same log."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Open for appending: a further attempt at a trial goes on in the same log.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
         self._path = folder / f"{number}.log"
-        file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise StorageError(f"the log of a trial cannot be written: {error.strerror}") from error
         _flush()
         self._saved = [(stream, os.dup(stream)) for stream in (1, 2)]
         for stream, _ in self._saved:

@@ -23,15 +23,16 @@ _trials_served = itertools.count()
 def reset_process(job: Job, seed: int) -> None:
     """Make a process that served other trials as good as new: seeds, threads, default type, backend flags, peaks."""
     _collect_garbage()
-    random.seed(seed)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(seed)  # the global generator is what trainables out there use
     if job.builtin or "torch" in sys.modules:
         from tuner.training import process
 
         process.reset_process(threads=max(1, int(job.cpus)), seed=seed)
         if 0 < job.gpus < 1:
             process.limit_gpu_memory(job.gpus)
+    else:
+        random.seed(seed)
+        if "numpy" in sys.modules:
+            sys.modules["numpy"].random.seed(seed)  # the global generator is what trainables out there use
     reset_peak_memory()
 
 

@@ -9,7 +9,6 @@ from bisect import insort
 from collections.abc import Iterable
 from pathlib import Path
 
-from tuner.facts.errors import StorageError
 from tuner.facts.records import Goal, State
 from tuner.journal.events import End, Event
 from tuner.journal.history import Trial
@@ -65,7 +64,7 @@ class Publisher(threading.Thread):
 
     def __init__(self, folder: Path, info: SearchInfo, ledger: Ledger, kept: KeptCheckpoints) -> None:
         super().__init__(name="publisher", daemon=True)
-        self.failure: StorageError | None = None
+        self.failure: Exception | None = None
         self._folder = folder
         self._info = info
         self._ledger = ledger
@@ -90,7 +89,7 @@ class Publisher(threading.Thread):
                 began = time.monotonic()
                 try:
                     self.publish(live=True)
-                except StorageError as error:
+                except Exception as error:  # the search's loop raises it: a stale leaderboard must not go unseen
                     self.failure = error
                     return
                 self._left.wait(min(2.0, 4 * (time.monotonic() - began)))

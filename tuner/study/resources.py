@@ -13,7 +13,9 @@ from tuner.space.searchfile import Resources
 
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # trials without a GPU do not see one
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # trials that asked for no GPU see none
+    # Ray's own monitor ends whole searches; the kernel ends one worker, which is then retried as a lost process.
+    "RAY_memory_monitor_refresh_ms": "0",
     "RAY_DEDUP_LOGS": "0",
 }
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from tuner.hyperparameters.table import TRAINABLES
 from tuner.space.read import read_search_file
-from tuner.study.runner import Observer, Outcome, Silent, run_search
+from tuner.study.observer import Observer, Silent
+from tuner.study.runner import Outcome, run_search
 
 
 def run(

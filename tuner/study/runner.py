@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 from tuner.datasets.prepare import prepare
 from tuner.datasets.prepared import PreparedData
@@ -19,7 +13,6 @@ from tuner.datasets.split_arrays import split_arrays
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
 from tuner.facts.provenance import versions
 from tuner.facts.records import State
-from tuner.journal.events import Event
 from tuner.journal.history import History
 from tuner.journal.log import open_log
 from tuner.journal.storage import refuse_if_held
@@ -30,8 +23,10 @@ from tuner.search.schedulers import SCHEDULERS
 from tuner.space.searchfile import SearchFile
 from tuner.study.folder import Folder, differences, portable_settings
 from tuner.study.job import Job
+from tuner.study.observer import Observer
 from tuner.study.publisher import KeptCheckpoints, Publisher
 from tuner.study.resources import local_ray, slots
+from tuner.study.signals import noted_signals
 
 #: How a driver lets go of a search that has nothing left to do.
 DONE = frozenset({"trials", "exhausted", "time_budget"})
@@ -54,44 +49,6 @@ class Outcome:
     error: str | None = None
 
 
-class Observer(Protocol):
-    """Shows people what a search does. All is called in the driver's thread."""
-
-    def notice(self, text: str) -> None:
-        """Something worth a line: a warning, a mended log, where results go."""
-
-    def started(self, file: SearchFile, ledger: Ledger, concurrent: int) -> None:
-        """The search begins to run ``concurrent`` trials side by side."""
-
-    def heard(self, event: Event) -> None:
-        """The log has a new event."""
-
-    def tick(self) -> None:
-        """Called many times a second."""
-
-    def ended(self) -> None:
-        """The search no longer runs."""
-
-
-class Silent:
-    """An observer that shows nothing."""
-
-    def notice(self, text: str) -> None:
-        """Say nothing."""
-
-    def started(self, file: SearchFile, ledger: Ledger, concurrent: int) -> None:
-        """Show nothing."""
-
-    def heard(self, event: Event) -> None:
-        """Show nothing."""
-
-    def tick(self) -> None:
-        """Show nothing."""
-
-    def ended(self) -> None:
-        """Show nothing."""
-
-
 def run_search(
     file: SearchFile,
     *,
@@ -107,7 +64,7 @@ def run_search(
         file: What to search.
         resume: Go on with a search that was interrupted; starts one where there is none.
         restart: Move an existing folder aside first.
-        dry_run: Check all that can be checked, and write nothing.
+        dry_run: Check all that can be checked; data is decoded into the cache, results are not touched.
         resume_command: What errors tell people to type to resume.
         observer: Shown what happens.
     """
@@ -119,11 +76,11 @@ def run_search(
     if exists:
         finished = _compare(folder, file, resume, resume_command)
         if finished and not dry_run:
-            return Outcome(folder.path, "already finished", _code(folder.history()))
-    prepared = _prepare(file, folder if exists else None)
+            return Outcome(folder.path, "already finished", ExitCode.OK)
     observer.notice(f"{file.name}: starting Ray on this machine")
     with local_ray() as machines:
         concurrent = slots(machines, file.resources)
+        prepared = _prepare(file, folder if exists else None)
         if dry_run:
             return Outcome(folder.path, f"dry run, {concurrent} trials side by side", ExitCode.OK)
         if restart and folder.exists:
@@ -195,7 +152,7 @@ def _drive(
     from tuner.study.trainable import TrialRunner
 
     info = SearchInfo.of(file.name, file.metric.name, file.metric.goal, file.space)
-    with open_log(folder.path) as log, _signals() as received:
+    with open_log(folder.path) as log, noted_signals() as received:
         if log.notice:
             observer.notice(log.notice)
         if not (folder.path / "search.json").exists():
@@ -255,7 +212,7 @@ def _drive(
 def _reason(ledger: Ledger) -> str:
     if ledger.hopeless is not None:
         return "aborted"
-    if ledger.history.unfinished:
+    if ledger.out_of_time and not (ledger.exhausted and not ledger.history.unfinished):
         return "time_budget"
     return "trials" if ledger.all_proposed else "exhausted"
 
@@ -272,7 +229,7 @@ def _code(history: History, reason: str = "") -> ExitCode:
 def _job(file: SearchFile, folder: Folder, prepared: PreparedData | None) -> Job:
     return Job(
         trainable=file.trainable,
-        import_paths=(str(file.path.parent), str(Path.cwd())),
+        import_paths=(str(file.path.absolute().parent), str(Path.cwd())),
         data=file.data,
         prepared=prepared,
         metric=file.metric.name,
@@ -304,27 +261,3 @@ def _warn_of_versions(folder: Folder, observer: Observer) -> None:
     ]
     if changed:
         observer.notice(f"warning: versions changed since this search began: {', '.join(changed)}")
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[list[signal.Signals]]:
-    """Note the first SIGINT or SIGTERM in the yielded list; a second one ends the process at once.
-
-    Outside the main thread, where Python delivers no signals, nothing is noted.
-    """
-    received: list[signal.Signals] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if received:
-            os._exit(ExitCode[signal.Signals(number).name])
-        received.append(signal.Signals(number))
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

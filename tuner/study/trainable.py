@@ -9,7 +9,6 @@ from ray import tune
 from tuner.search.executor import MESSAGE
 from tuner.search.messages import Assignment
 from tuner.study.job import Job
-from tuner.study.logfile import LogFile
 from tuner.study.worker import Attempt
 
 
@@ -21,7 +20,6 @@ class TrialRunner(tune.Trainable):  # type: ignore[misc]  # ray is untyped
     """Runs one attempt at a time; each step is one epoch."""
 
     _attempt: Attempt
-    _log: LogFile
     _spent: bool
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -52,9 +50,7 @@ class TrialRunner(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         job: Job = config["job"]
         assignment: Assignment = config["assignment"]
         self._spent = False
-        self._log = LogFile(job.folder / "logs", assignment.number)
         self._attempt = Attempt(job, assignment)
 
     def _release(self) -> None:
         self._attempt.close()
-        self._log.close()
