@@ -75,7 +75,9 @@ def test_the_python_on_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_what_is_published_can_be_read_with_pandas_alone() -> None:
-    for folder in sorted((README.parent / "published").glob("*/")):
+    folders = sorted((README.parent / "published").glob("*/"))
+    assert "cifar10-cpu" in {folder.name for folder in folders}
+    for folder in folders:
         frame = pd.read_parquet(folder / "leaderboard.parquet")
         assert list(frame.columns)[: len(LEADERBOARD_COLUMNS)] == [column.name for column in LEADERBOARD_COLUMNS]
         assert set(frame["state"]) <= {str(state) for state in State if state.finished}
