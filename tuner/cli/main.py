@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
 
 import tuner
-from tuner.facts.errors import ExitCode, Problem, SearchFileError, TunerError, UsageError
+from tuner.facts.errors import ExitCode, Problem, SearchFileError, StorageError, TunerError, UsageError
 
 #: Command to its one line of help. Module ``tuner.cli.<command>`` holds ``configure(parser)`` and ``run(args) -> int``.
 COMMANDS: dict[str, str] = {
@@ -42,7 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code (see ``ExitCode``).
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    # A closed stream (`tuner search >&-`) is None in Python; nobody reads it, so anything may be written to it.
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
     as_json = "--json" in words
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.SIGTERM))
     try:
         code = _dispatch(words)
         sys.stdout.flush()
@@ -53,8 +61,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report(InterruptedByUserError("interrupted"), as_json)
     except BrokenPipeError:
         # The reader of our output left (`tuner leaderboard | head`): nobody is there to be told.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stdout = _nowhere()
         return ExitCode.OK
+    except OSError as error:
+        sys.stdout = _nowhere()  # it may be what cannot be written, and Python flushes it once more at the end
+        return _report(StorageError(_sentence(error)), as_json)
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+def _sentence(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else f"cannot write: {error.strerror or error}"
 
 
 class InterruptedByUserError(TunerError):

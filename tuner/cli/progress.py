@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections import Counter, deque
@@ -43,7 +44,8 @@ class _Quiet(Silent):
     """Notices alone."""
 
     def notice(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # nobody reads it any more; the search goes on
+            print(text, file=sys.stderr, flush=True)
 
 
 class _Lines(_Quiet):

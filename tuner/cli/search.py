@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import sys
 from collections.abc import Callable
@@ -31,6 +32,14 @@ FLAGS: dict[str, tuple[str, Callable[[str], Any], str]] = {
     "--seed": ("search.seed", int, "seed of everything random"),
     "--name": ("name", str, "name of the folder under results/"),
     "--results": ("results", str, "where results go, instead of results/"),
+}
+
+
+#: Why a finished search has nothing left to do, and how it could go on.
+_FINISHED: dict[str, str] = {
+    "trials": "nothing was run; more trials: --trials N --resume",
+    "exhausted": "nothing was run, for every configuration of the space has been tried",
+    "time_budget": "nothing was run, for its time budget is used up; more time: --time-budget X --resume",
 }
 
 
@@ -68,7 +77,9 @@ def run(args: argparse.Namespace) -> int:
         observer=observer(args.progress),
     )
     if args.dry_run:
-        print(f"{relative_to_cwd(file.path)}: good; {outcome.reason}", file=sys.stderr)
+        if args.json:
+            print(json.dumps({"version": 1, "search": file.name, "dry_run": outcome.reason}))
+        print(f"{args.file}: good; {outcome.reason}", file=sys.stderr)
         return outcome.code
     _print_result(outcome, args)
     return outcome.code
@@ -94,10 +105,14 @@ def _print_result(outcome: Any, args: argparse.Namespace) -> None:
     from tuner.cli.leaderboard import print_leaderboard
 
     place = relative_to_cwd(outcome.folder)
-    if outcome.reason == "already finished":
-        print(f"{place} is finished; nothing was run (more trials: --trials N; anew: --restart)", file=sys.stderr)
+    if outcome.already_finished:
+        print(f"{place} is finished: {_FINISHED[outcome.reason]}; anew: --restart", file=sys.stderr)
     print_leaderboard(outcome.folder, top=args.top, format="json" if args.json else "table")
     if outcome.code in (ExitCode.SIGINT, ExitCode.SIGTERM):
         print(f"interrupted; go on with: {resume_command(args)}", file=sys.stderr)
     elif outcome.error is not None:
         print(f"ended early: the first trials all failed with: {outcome.error}", file=sys.stderr)
+    elif outcome.reason == "time_budget" and not outcome.already_finished:
+        print("the time budget is used up; go on with a larger --time-budget and --resume", file=sys.stderr)
+    elif outcome.code == ExitCode.ABORTED:
+        print(f"no trial completed; what they printed lies in {place}/logs", file=sys.stderr)

@@ -154,7 +154,7 @@ def encode(event: Event) -> bytes:
     """
     record: dict[str, Any] = {"v": FORMAT_VERSION, "type": event.type, **vars(event)}
     try:
-        body = json.dumps(record, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+        body = json.dumps(record, allow_nan=False, separators=(",", ":")).encode()
     except TypeError as error:
         raise ValueError(str(error)) from error
     return body[:-1] + _tail(body) + b"\n"

@@ -91,7 +91,10 @@ def read_events(folder: Path) -> list[Event]:
         ResultsDamagedError: Another line is not what was written.
     """
     path = folder / "events.jsonl"
-    data = path.read_bytes() if path.exists() else b""
+    try:
+        data = path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        raise ResultsDamagedError(f"{relative_to_cwd(path)} cannot be read: {error.strerror}") from error
     try:
         return list(events_of(data[: data.rfind(b"\n") + 1]))
     except ResultsDamagedError as error:

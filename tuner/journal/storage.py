@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import socket
@@ -73,6 +74,8 @@ class FileStorage:
                     self._lock = None
                     raise _held(self._folder) from None
                 time.sleep(0.05)
+        if not os.path.samestat(os.fstat(lock), os.stat(self._folder / ".lock")):  # noqa: PTH116 - beside fstat
+            raise FileNotFoundError(errno.ENOENT, "the folder was moved or removed meanwhile")
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
 

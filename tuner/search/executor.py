@@ -10,7 +10,7 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import ray
@@ -19,7 +19,7 @@ from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from tuner.facts.errors import StorageError
+from tuner.facts.errors import ClusterError
 from tuner.facts.records import Decision, State
 from tuner.search.ledger import Ledger
 from tuner.search.messages import Ended, Message
@@ -37,6 +37,10 @@ _ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # nobody reads Ray Tune's own state
     "TUNE_WARN_THRESHOLD_S": "1000000000",
 }
+
+
+#: How often Ray itself is looked after.
+_LOOK_SECONDS = 5.0
 
 
 class Stop(BaseException):
@@ -71,18 +75,20 @@ def execute(
 
     Raises:
         StorageError: The log could not be written.
+        ClusterError: Ray died.
     """
     os.environ.update(_ENVIRONMENT, TUNE_MAX_PENDING_TRIALS_PG=str(slots))
     judge = _Judge(ledger)
+    watch = _Watch(ledger, judge, trial_timeout, should_stop)
     scratch = tempfile.TemporaryDirectory(prefix="tuner-", ignore_cleanup_errors=True)
-    with scratch, contextlib.suppress(Stop, StorageError):
+    with scratch, contextlib.suppress(Stop), _left_to(ledger):
         tune.run(
             trainable,
             name="search",
             storage_path=scratch.name,
             search_alg=_Asker(ledger, job),
             scheduler=judge,
-            callbacks=[_Watch(ledger, judge, trial_timeout, should_stop)],
+            callbacks=[watch],
             num_samples=-1,
             max_failures=-1,
             resources_per_trial={"cpu": cpus, "gpu": gpus},
@@ -91,8 +97,20 @@ def execute(
             raise_on_failed_trial=False,
             verbose=0,
         )
-    if ledger.failure is not None:  # Ray Tune takes some errors for a trial's
+    if ledger.failure is not None:
         raise ledger.failure
+    if watch.failure is not None:
+        raise watch.failure
+
+
+@contextlib.contextmanager
+def _left_to(ledger: Ledger) -> Iterator[None]:
+    """Let errors pass that the ledger has noted: Ray Tune wraps some of them, and takes others for a trial's."""
+    try:
+        yield
+    except Exception:
+        if ledger.failure is None:
+            raise
 
 
 def _directory_name(trial: RayTrial) -> str:
@@ -117,11 +135,12 @@ class _Asker(Searcher):  # type: ignore[misc]  # ray is untyped
         if assignment is not None:
             self._numbers[trial_id] = assignment.number
             return {"job": self._job, "assignment": assignment}
-        return Searcher.FINISHED if self._ledger.exhausted or self._ledger.out_of_time else None
+        # Not before the last trial has ended: Ray Tune never asks again, and a lost trial may come back.
+        return Searcher.FINISHED if self._ledger.finished else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        if error:  # after the last retry; a trial that has ended stays as it ended
-            self._ledger.end(self._numbers[trial_id], Ended(State.FAILED, "lost", "its process was lost"))
+        if error:  # Ray Tune gives the trial up: after its last retry, or because it was lost while it was set up
+            self._ledger.give_back(self._numbers[trial_id], "its process was lost")
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the log is the truth."""
@@ -177,6 +196,8 @@ class _Watch(tune.Callback):  # type: ignore[misc]  # ray is untyped
         self._judge = judge
         self._timeout = trial_timeout
         self._should_stop = should_stop
+        self._looked = time.monotonic()
+        self.failure: ClusterError | None = None
 
     def on_step_begin(self, iteration: int, trials: list[RayTrial], **info: object) -> None:
         if self._ledger.failure is not None:
@@ -184,8 +205,21 @@ class _Watch(tune.Callback):  # type: ignore[misc]  # ray is untyped
         self._ledger.flush()
         if self._should_stop() or self._ledger.out_of_time or self._ledger.hopeless is not None:
             raise Stop
+        if time.monotonic() - self._looked > _LOOK_SECONDS:
+            self._look_after_ray()
         if self._timeout is not None:
             self._end_hanging(trials, self._timeout)
+
+    def _look_after_ray(self) -> None:
+        """Ray Tune would wait for ever for a node that died."""
+        self._looked = time.monotonic()
+        try:
+            alive = any(node["Alive"] for node in ray.nodes())
+        except Exception:  # whatever it is, Ray does not answer
+            alive = False
+        if not alive:
+            self.failure = ClusterError("Ray died while the search ran; go on with --resume")
+            raise Stop
 
     def on_trial_start(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: object) -> None:
         self._judge.heard[_number(trial)] = time.monotonic()
@@ -193,10 +227,14 @@ class _Watch(tune.Callback):  # type: ignore[misc]  # ray is untyped
     def _end_hanging(self, trials: list[RayTrial], timeout: float) -> None:
         now = time.monotonic()
         for trial in trials:
-            heard = self._judge.heard.get(_number(trial))
-            if trial.status != RayTrial.RUNNING or heard is None or now - heard <= timeout:
+            number, actor = _number(trial), trial.temporary_state.ray_actor
+            # A trial that is pending with a process waits for that process to let go of the trial before it.
+            if actor is None or trial.status not in (RayTrial.PENDING, RayTrial.RUNNING):
                 continue
-            self._ledger.end(_number(trial), Ended(State.FAILED, "timeout", f"no report for {timeout:g} seconds"))
-            trial.max_failures = 0
-            if trial.temporary_state.ray_actor is not None:
-                ray.kill(trial.temporary_state.ray_actor)
+            if now - self._judge.heard.setdefault(number, now) <= timeout:
+                continue
+            self._judge.heard.pop(number)
+            if trial.status == RayTrial.RUNNING:
+                self._ledger.end(number, Ended(State.FAILED, "timeout", f"no report for {timeout:g} seconds"))
+                trial.max_failures = 0
+            ray.kill(actor)

@@ -93,7 +93,7 @@ class Ledger:
         for trial in self.history.unfinished:  # stopped, and killed before the end was written
             if trial.stop_decision is not None:
                 self._write(self._end(trial, Ended(State.STOPPED, "asha")))
-        self._unfinished = list(self.history.unfinished)
+        self._unfinished = [(trial, "resumed", False) for trial in self.history.unfinished]
 
     @property
     def all_proposed(self) -> bool:
@@ -104,6 +104,11 @@ class Ledger:
     def exhausted(self) -> bool:
         """Whether nothing is left to start, now or later."""
         return not self._unfinished and (self.all_proposed or self._proposer.exhausted)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing runs and nothing is left to start."""
+        return not self._live and (self.exhausted or self.out_of_time)
 
     @property
     def out_of_time(self) -> bool:
@@ -131,14 +136,14 @@ class Ledger:
     def next_assignment(self) -> Assignment | None:
         """Return what to start next, already in the log; None while all slots are taken or nothing is left.
 
-        Unfinished trials of an earlier driver come first.
+        Trials that an earlier driver left unfinished, and those that were given back, come first.
         """
         if len(self._live) >= self._slots or self.exhausted or self.out_of_time:
             return None
         if self._unfinished:
-            trial = self._unfinished.pop(0)
+            trial, reason, lost = self._unfinished.pop(0)
             self._live.add(trial.number)
-            return self._again(trial, "resumed", lost=False)
+            return self._again(trial, reason, lost=lost)
         n = len(self.history.trials)
         proposal = self._proposer.propose(n)
         config = {**proposal.config, "seed": proposal.config.get("seed", derived_seed(self._seed, n))}
@@ -155,6 +160,17 @@ class Ledger:
             self.end(number, Ended(State.FAILED, "lost", reason))
             return None
         return self._again(trial, reason, lost=True)
+
+    def give_back(self, number: int, reason: str) -> None:
+        """Take back a trial whose process was lost and which its executor will not start again by itself."""
+        trial = self.history.trials[number]
+        if trial.end is not None:
+            return
+        if trial.lost >= self._retries:
+            self.end(number, Ended(State.FAILED, "lost", reason))
+            return
+        self._live.discard(number)
+        self._unfinished.append((trial, reason, True))
 
     def retries_left(self, number: int) -> int:
         """Return how many more lost processes a trial survives."""

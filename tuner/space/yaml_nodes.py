@@ -167,6 +167,9 @@ class _Reader:
             return Node(self._list(depth), place, key)
         if isinstance(event, MappingStartEvent):
             return Node(self._mapping(depth), place, key)
+        if any("\ud800" <= character <= "\udfff" for character in event.value):
+            self._report.error(place, "half of a surrogate pair is no character")
+            return None
         return Node(self._scalar(event, place), place, key)
 
     def _list(self, depth: int) -> tuple[Node, ...]:

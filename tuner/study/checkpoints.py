@@ -10,6 +10,8 @@ be ahead of the log when a driver dies.
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import re
 import shutil
 from pathlib import Path
@@ -19,6 +21,19 @@ from tuner.journal.storage import make_durable
 
 _NAME = re.compile(r"a(\d+)-e(\d+)")
 _KEPT_WHILE_RUNNING = 2
+
+#: What a storage answers that takes nothing; anything else is the trainable's own doing.
+_STORAGE_ERRORS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EIO,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.ESTALE,
+}
 
 
 class TrialCheckpoints:
@@ -41,8 +56,8 @@ class TrialCheckpoints:
         """
         try:
             return self._prepare(after_epoch)
-        except (OSError, shutil.Error) as error:
-            raise _unwritable(error) from error
+        except OSError as error:
+            raise _refused(error) from error
 
     def _prepare(self, after_epoch: int) -> int:
         shutil.rmtree(self.work, ignore_errors=True)
@@ -57,7 +72,7 @@ class TrialCheckpoints:
             self.work.mkdir()
             return 0
         epoch, _, newest = max(known)
-        shutil.copytree(newest, self.work)
+        shutil.copytree(newest, self.work, symlinks=True)
         return epoch
 
     def keep(self, epoch: int) -> str | None:
@@ -65,6 +80,7 @@ class TrialCheckpoints:
 
         Raises:
             StorageError: It could not be written; older checkpoints are as they were.
+            ValueError: What lies in the folder cannot be copied.
         """
         if not self.work.is_dir() or not any(self.work.iterdir()):
             return None
@@ -72,15 +88,16 @@ class TrialCheckpoints:
         unfinished = self._folder / f".{name}.tmp"
         try:
             shutil.rmtree(unfinished, ignore_errors=True)
-            shutil.copytree(self.work, unfinished)
+            shutil.copytree(self.work, unfinished, symlinks=True)
             for path in unfinished.rglob("*"):
-                make_durable(path)
+                if not path.is_symlink():
+                    make_durable(path)
             make_durable(unfinished)
             unfinished.rename(self._folder / name)
             make_durable(self._folder)
-        except (OSError, shutil.Error) as error:
+        except OSError as error:
             shutil.rmtree(unfinished, ignore_errors=True)
-            raise _unwritable(error) from error
+            raise _refused(error) from error
         for _, _, path in sorted(_durable(self._folder))[:-_KEPT_WHILE_RUNNING]:
             shutil.rmtree(path, ignore_errors=True)
         return name
@@ -92,9 +109,16 @@ class TrialCheckpoints:
             self._folder.rmdir()
 
 
-def _unwritable(error: Exception) -> StorageError:
-    reason = getattr(error, "strerror", None) or str(error)  # shutil's error of many files has no strerror
-    return StorageError(f"a checkpoint cannot be written: {reason}")
+def _refused(error: OSError) -> Exception:
+    """Return what a failed copy means: a storage that refuses, or contents that nobody can copy.
+
+    shutil collects the errors of single files as texts, which hold the numbers.
+    """
+    numbers = [error.errno] if error.errno is not None else map(int, re.findall(r"\[Errno (\d+)\]", str(error)))
+    for number in numbers:
+        if number in _STORAGE_ERRORS:
+            return StorageError(f"a checkpoint cannot be written: {os.strerror(number)}")
+    return ValueError("what the trainable left in its checkpoint folder cannot be copied")
 
 
 def last_name(root: Path, number: int) -> str | None:

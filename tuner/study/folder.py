@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any
 from tuner.facts.errors import ResultsDamagedError, StorageError, UsageError, relative_to_cwd
 from tuner.facts.provenance import commit, versions
 from tuner.journal.history import History
-from tuner.journal.log import read_events
-from tuner.journal.storage import write_atomically
+from tuner.journal.log import Log, open_log, read_events
+from tuner.journal.storage import FileStorage, write_atomically
 from tuner.leaderboard.info import SearchInfo
 from tuner.space.searchfile import SearchFile
 
@@ -72,10 +73,11 @@ class Folder:
         """
         path = self.path / "search.json"
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(record, dict) or record["version"] != FORMAT_VERSION or not record["settings"]:
+            record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            parts = ("settings", "versions")
+            if record["version"] != FORMAT_VERSION or not all(isinstance(record[part], dict) for part in parts):
                 raise ValueError("it is of a form that this program does not know")
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ResultsDamagedError(f"{relative_to_cwd(path)} is damaged: {error}") from error
         return record
 
@@ -83,12 +85,33 @@ class Folder:
         """Return what the log says, without locking it."""
         return History(read_events(self.path))
 
-    def create(self) -> None:
-        """Make the folder; ``describe`` completes it."""
+    @contextlib.contextmanager
+    def writer(self) -> Iterator[Log]:
+        """Make the folder where it is missing and be its only writer; what was made for nothing is removed again.
+
+        Raises:
+            ResultsHeldError: Another driver writes to it.
+            StorageError: It cannot be made.
+        """
+        parent_existed = self.path.parent.exists()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"{relative_to_cwd(self.path)} cannot be made: {error.strerror}") from error
+        with open_log(self.path) as log:
+            try:
+                yield log
+            finally:
+                if not (self.path / "search.json").exists():
+                    self._unmake(parent_existed)
+
+    def _unmake(self, parent_existed: bool) -> None:
+        for name in _BEGINNINGS:
+            (self.path / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # somebody else's files stay
+            self.path.rmdir()
+            if not parent_existed:
+                self.path.parent.rmdir()
 
     def describe(self, file: SearchFile, info: SearchInfo, data: Mapping[str, Any] | None, created_at: str) -> None:
         """Write space.yaml and search.json; the latter makes the folder a search."""
@@ -106,11 +129,20 @@ class Folder:
         write_atomically(self.path / "search.json", text.encode())
 
     def move_aside(self) -> Path:
-        """Rename the folder to the first free ``<name>.<k>``; returns its new path."""
+        """Rename the folder to the first free ``<name>.<k>``; returns its new path.
+
+        Raises:
+            ResultsHeldError: Another driver writes to it.
+        """
         k = 1
         while (aside := self.path.with_name(f"{self.path.name}.{k}")).exists():
             k += 1
-        return self.path.rename(aside)
+        storage = FileStorage(self.path)
+        storage.lock()
+        try:
+            return self.path.rename(aside)
+        finally:
+            storage.close()
 
 
 def portable_settings(file: SearchFile) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,22 +16,20 @@ from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
 from tuner.facts.provenance import versions
 from tuner.facts.records import State
 from tuner.journal.history import History
-from tuner.journal.log import open_log
+from tuner.journal.log import Log
 from tuner.journal.storage import refuse_if_held
 from tuner.leaderboard.info import SearchInfo
 from tuner.search.ledger import Ledger
 from tuner.search.proposer import Proposer
 from tuner.search.schedulers import SCHEDULERS
 from tuner.space.searchfile import SearchFile
-from tuner.study.folder import Folder, differences, portable_settings
+from tuner.study.folder import Folder
 from tuner.study.job import Job
 from tuner.study.observer import Observer
 from tuner.study.publisher import KeptCheckpoints, Publisher
 from tuner.study.resources import local_ray, slots
-from tuner.study.signals import noted_signals
-
-#: How a driver lets go of a search that has nothing left to do.
-DONE = frozenset({"trials", "exhausted", "time_budget"})
+from tuner.study.resume import is_finished
+from tuner.study.signals import CaughtSignals, caught_signals
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,17 @@ class Outcome:
 
     Attributes:
         folder: Its results folder.
-        reason: trials, exhausted, time_budget, aborted, SIGINT or SIGTERM; ``already finished`` if nothing was run.
+        reason: trials, exhausted, time_budget, aborted, SIGINT or SIGTERM; for a dry run what it found.
         code: The exit code of the command.
         error: What the first trials failed with, if the search was aborted.
+        already_finished: Whether there was nothing to do.
     """
 
     folder: Path
     reason: str
     code: ExitCode
     error: str | None = None
+    already_finished: bool = False
 
 
 def run_search(
@@ -72,57 +74,44 @@ def run_search(
         observer.notice(str(warning))
     folder = Folder(Path(file.results) / file.name)
     refuse_if_held(folder.path)
-    exists = folder.exists and not restart
-    if exists:
-        finished = _compare(folder, file, resume, resume_command)
-        if finished and not dry_run:
-            return Outcome(folder.path, "already finished", ExitCode.OK)
+    if folder.exists and not restart and is_finished(folder, file, resume, resume_command) and not dry_run:
+        return _already_finished(folder)
+    with caught_signals() as signals:
+        if dry_run:
+            with _machine(file, folder, observer) as (concurrent, _):
+                return Outcome(folder.path, f"dry run, {concurrent} trials side by side", ExitCode.OK)
+        if restart and folder.exists:
+            observer.notice(f"moved the old results to {relative_to_cwd(folder.move_aside())}")
+        with folder.writer() as log:
+            # Looked at again: another driver may have come first.
+            if folder.exists and is_finished(folder, file, resume, resume_command):
+                return _already_finished(folder)
+            with _machine(file, folder, observer) as (concurrent, prepared):
+                signals.note()
+                return _drive(
+                    file,
+                    folder,
+                    log,
+                    prepared=prepared,
+                    concurrent=concurrent,
+                    signals=signals,
+                    observer=observer,
+                )
+
+
+def _already_finished(folder: Folder) -> Outcome:
+    closed = folder.history().closed
+    assert closed is not None, "an unfinished search is not finished"
+    return Outcome(folder.path, closed.reason, ExitCode.OK, already_finished=True)
+
+
+@contextlib.contextmanager
+def _machine(file: SearchFile, folder: Folder, observer: Observer) -> Iterator[tuple[int, PreparedData | None]]:
+    """Yield how many trials fit side by side on a running Ray, and the data."""
     observer.notice(f"{file.name}: starting Ray on this machine")
     with local_ray() as machines:
         concurrent = slots(machines, file.resources)
-        prepared = _prepare(file, folder if exists else None)
-        if dry_run:
-            return Outcome(folder.path, f"dry run, {concurrent} trials side by side", ExitCode.OK)
-        if restart and folder.exists:
-            observer.notice(f"moved the old results to {relative_to_cwd(folder.move_aside())}")
-        folder.create()
-        return _drive(file, folder, prepared, concurrent, observer)
-
-
-def _compare(folder: Folder, file: SearchFile, resume: bool, resume_command: str) -> bool:
-    """Return whether the search in a folder is finished.
-
-    Raises:
-        UsageError: It is another search, or an unfinished one that was not asked to be resumed.
-    """
-    place = relative_to_cwd(folder.path)
-    differing = differences(folder.description()["settings"], portable_settings(file))
-    if differing:
-        raise UsageError(
-            f"{place} holds a search with other settings: {'; '.join(differing)}; "
-            "choose another name, or --restart to move it aside"
-        )
-    history = folder.history()
-    if _finished(history, file):
-        return True
-    if not resume:
-        done = sum(trial.end is not None for trial in history.trials.values())
-        raise UsageError(
-            f"{place} holds an unfinished search ({done} of {file.search.trials} trials ended); "
-            f"go on with: {resume_command}"
-        )
-    return False
-
-
-def _finished(history: History, file: SearchFile) -> bool:
-    if history.closed is None or history.opened is None or history.closed.reason not in DONE:
-        return False
-    budget = file.search.time_budget
-    return {
-        "trials": file.search.trials <= len(history.trials),
-        "exhausted": True,
-        "time_budget": budget is not None and history.active_seconds >= budget,
-    }[history.closed.reason]
+        yield concurrent, _prepare(file, folder if folder.exists else None)
 
 
 def _prepare(file: SearchFile, existing: Folder | None) -> PreparedData | None:
@@ -146,67 +135,72 @@ def _prepare(file: SearchFile, existing: Folder | None) -> PreparedData | None:
 
 
 def _drive(
-    file: SearchFile, folder: Folder, prepared: PreparedData | None, concurrent: int, observer: Observer
+    file: SearchFile,
+    folder: Folder,
+    log: Log,
+    *,
+    prepared: PreparedData | None,
+    concurrent: int,
+    signals: CaughtSignals,
+    observer: Observer,
 ) -> Outcome:
     from tuner.search.executor import execute
     from tuner.study.trainable import TrialRunner
 
     info = SearchInfo.of(file.name, file.metric.name, file.metric.goal, file.space)
-    with open_log(folder.path) as log, noted_signals() as received:
-        if log.notice:
-            observer.notice(log.notice)
-        if not (folder.path / "search.json").exists():
-            folder.describe(file, info, _data_record(file, prepared), datetime.now(UTC).isoformat(timespec="seconds"))
-        _warn_of_versions(folder, observer)
-        ledger = Ledger(
-            log,
-            Proposer(
-                file.space,
-                algorithm=file.search.algorithm,
-                seed=file.search.seed,
-                goal=file.metric.goal,
-                points=file.search.points,
-            ),
-            SCHEDULERS[file.scheduler.type](file.scheduler, file.metric.goal),
-            goal=file.metric.goal,
-            seed=file.search.seed,
-            trials=file.search.trials,
+    if log.notice:
+        observer.notice(log.notice)
+    if not (folder.path / "search.json").exists():
+        folder.describe(file, info, _data_record(file, prepared), datetime.now(UTC).isoformat(timespec="seconds"))
+    _warn_of_versions(folder, observer)
+    ledger = _ledger(file, log, concurrent)
+    kept = KeptCheckpoints(folder.checkpoints, file.keep_checkpoints, file.metric.goal)
+    publisher = Publisher(folder.path, info, ledger, kept)
+    publisher.publish(live=True)
+    publisher.start()
+    observer.started(file, ledger, concurrent)
+    ledger.listeners += [publisher.heard, observer.heard]
+
+    def should_stop() -> bool:
+        observer.tick()
+        return signals.first is not None or publisher.failure is not None
+
+    try:
+        execute(
+            ledger,
+            TrialRunner,
+            _job(file, folder, prepared),
             slots=concurrent,
-            retries=file.retries,
-            time_budget=file.search.time_budget,
+            cpus=file.resources.cpus_per_trial,
+            gpus=file.resources.gpus_per_trial,
+            reuse=file.resources.reuse_workers,
+            trial_timeout=file.trial_timeout,
+            should_stop=should_stop,
         )
-        kept = KeptCheckpoints(folder.checkpoints, file.keep_checkpoints, file.metric.goal)
-        publisher = Publisher(folder.path, info, ledger, kept)
-        publisher.publish(live=True)
-        publisher.start()
-        observer.started(file, ledger, concurrent)
-        ledger.listeners += [publisher.heard, observer.heard]
+    finally:
+        observer.ended()
+        publisher.stop()
+    if publisher.failure is not None:
+        raise publisher.failure
+    reason = signals.first.name if signals.first is not None else _reason(ledger)
+    ledger.close(reason)
+    publisher.finish()
+    return Outcome(folder.path, reason, _code(ledger.history, reason), ledger.hopeless)
 
-        def should_stop() -> bool:
-            observer.tick()
-            return bool(received) or publisher.failure is not None
 
-        try:
-            execute(
-                ledger,
-                TrialRunner,
-                _job(file, folder, prepared),
-                slots=concurrent,
-                cpus=file.resources.cpus_per_trial,
-                gpus=file.resources.gpus_per_trial,
-                reuse=file.resources.reuse_workers,
-                trial_timeout=file.trial_timeout,
-                should_stop=should_stop,
-            )
-        finally:
-            observer.ended()
-            publisher.stop()
-        if publisher.failure is not None:
-            raise publisher.failure
-        reason = received[0].name if received else _reason(ledger)
-        ledger.close(reason)
-        publisher.finish()
-        return Outcome(folder.path, reason, _code(ledger.history, reason), ledger.hopeless)
+def _ledger(file: SearchFile, log: Log, concurrent: int) -> Ledger:
+    search, goal = file.search, file.metric.goal
+    return Ledger(
+        log,
+        Proposer(file.space, algorithm=search.algorithm, seed=search.seed, goal=goal, points=search.points),
+        SCHEDULERS[file.scheduler.type](file.scheduler, goal),
+        goal=goal,
+        seed=search.seed,
+        trials=search.trials,
+        slots=concurrent,
+        retries=file.retries,
+        time_budget=search.time_budget,
+    )
 
 
 def _reason(ledger: Ledger) -> str:

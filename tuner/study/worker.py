@@ -122,15 +122,24 @@ def _checked(reported: object, metric: str) -> tuple[float, dict[str, float | No
         raise ValueError(f"the trainable did not report the metric '{metric}'")
     numbers: dict[str, float | None] = {}
     for name, value in reported.items():
+        if not isinstance(name, str) or not _is_text(name):
+            raise TypeError(f"the trainable reported {name!r}, which is no name of a number")
         number = _number(name, value)
-        numbers[str(name)] = number if math.isfinite(number) else None
+        numbers[name] = number if math.isfinite(number) else None
     score = numbers.pop(metric)
     if score is None:
         raise DivergedError(f"{metric} is not a finite number")
     return score, numbers
 
 
-def _number(name: object, value: Any) -> float:
+def _is_text(name: str) -> bool:
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _number(name: str, value: Any) -> float:
     if not isinstance(value, str | bytes):
         try:
             return float(value)  # 0-d numpy and torch values convert
@@ -144,4 +153,5 @@ def _number(name: object, value: Any) -> float:
 def one_line(error: BaseException) -> str:
     """Return an error as one line without paths: ``ValueError: what it says``."""
     text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {_PATH.sub('', text)}"[:500].removesuffix(": ")
+    line = f"{type(error).__name__}: {_PATH.sub('', text)}"[:500].removesuffix(": ")
+    return line.encode(errors="replace").decode()  # half a surrogate pair fits into no file
