@@ -12,10 +12,17 @@ from pathlib import Path
 import pytest
 
 from tuner.cli.main import COMMANDS
+from tuner.facts.errors import SearchFileError
 from tuner.hyperparameters.table import TRAINABLES
 from tuner.space.read import read_search_file
 
-PAGES = [Path("README.md"), Path("CHANGELOG.md"), Path("results/README.md"), *sorted(Path("docs").glob("*.md"))]
+PAGES = [
+    Path("README.md"),
+    Path("CHANGELOG.md"),
+    Path("results/README.md"),
+    Path("benchmarks/README.md"),
+    *sorted(Path("docs").glob("*.md")),
+]
 _BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 
 
@@ -49,6 +56,16 @@ def test_the_example_of_ones_own_trainable_runs(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "completed" in done.stdout
+
+
+def test_the_mistake_in_the_readme_is_told_as_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = PAGES[0].read_text(encoding="utf-8")
+    good = blocks(PAGES[0], "yaml")[0]
+    (tmp_path / "space.yaml").write_text(good.replace("min: 1e-5, max: 1e-2", "min: 1e-5, maximum: 1e-2"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SearchFileError) as caught:
+        read_search_file(Path("space.yaml"), trainables=TRAINABLES)
+    assert all(f"    {line}".rstrip() in readme for line in str(caught.value).splitlines())
 
 
 def options(command: str) -> set[str]:

@@ -126,7 +126,11 @@ def test_flipped_bytes_in_pages_are_found_and_the_file_named(tmp_path: Path) -> 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no Parquet at all" * 100])
 def test_a_file_that_is_no_leaderboard_is_damage(tmp_path: Path, content: bytes) -> None:
     folder = write_search(tmp_path / "demo", demo())
+    whole = read_leaderboard(tmp_path)
     (folder / "leaderboard.parquet").write_bytes(content)
+    again = read_leaderboard(tmp_path)  # made again from the log; which checkpoints are there, the disk says
+    pd.testing.assert_frame_equal(again.drop(columns="checkpoint"), whole.drop(columns="checkpoint"))
+    (folder / "events.jsonl").unlink()
     with pytest.raises(ResultsDamagedError, match=r"leaderboard\.parquet"):
         read_leaderboard(tmp_path)
 

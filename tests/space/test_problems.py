@@ -146,6 +146,38 @@ def test_a_trainable_of_ones_own_has_rules_of_its_own(tmp_path, old, new, said):
     assert any(said in message for *_, message in found), found
 
 
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("def train(config):\n    return {}\n", "without a yield"),
+        ("def train(config):\n    def inner():\n        yield\n    return inner\n", "without a yield"),
+        ("def train():\n    yield {}\n", "cannot be called as train(config)"),
+        ("def train(a, b, c):\n    yield {}\n", "cannot be called as train(config)"),
+        ("def train(config, checkpoint=None, extra=1):\n    yield {}\n", None),
+        ("def train(*arguments):\n    yield from []\n", None),
+        ("def wrap(f):\n    return f\n@wrap\ndef train():\n    return 1\n", None),
+    ],
+)
+def test_a_function_that_cannot_be_a_trainable_is_reported(tmp_path, function, said):
+    (tmp_path / "shaped.py").write_text(function)
+    found = [message for *_, message in complaints(tmp_path, OWN.replace("mine", "shaped"))]
+    assert found == [] if said is None else said in found[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("{dataset: parquet}", "'parquet' needs 'root'"),
+        ("{dataset: folder}", "'folder' needs 'root'"),
+        ("{dataset: digits, root: here}", "'root' has no meaning for digits"),
+        ("{dataset: digts}", "did you mean 'digits'?"),
+    ],
+)
+def test_data_that_no_search_could_find_is_reported(tmp_path, data, said):
+    found = [message for *_, message in complaints(tmp_path, f"data: {data}\nparameters: {{model: cnn}}\n")]
+    assert any(said in message for message in found), found
+
+
 def test_a_trainable_with_a_syntax_error_is_reported(tmp_path):
     (tmp_path / "broken.py").write_text("def train(config)\n    yield\n")
     ((line, column, message),) = complaints(tmp_path, OWN.replace("mine", "broken"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.facts.errors import ExitCode, ResultsDamagedError, UsageError, relative_to_cwd
+from tuner.facts.records import IN_OWN_FILES
 
 if TYPE_CHECKING:
     from tuner.leaderboard.trial import TrialView
@@ -98,7 +99,17 @@ def _page(folder: Path, trial: TrialView, results: str) -> Iterator[str]:
     if results != "results":
         words += ["--results", results]
     file = f"{row['trial_id']}.yaml"
-    yield f"\nto run it again:\n  {shlex.join([*words, '--search-file'])} > {file} && tuner search {file}"
+    root = " --set data.root=DIR" if _has_root(folder) else ""
+    yield f"\nto run it again:\n  {shlex.join([*words, '--search-file'])} > {file} && tuner search {file}{root}"
+
+
+def _has_root(folder: Path) -> bool:
+    """Return whether the images lie in a folder of the user's, which no result records."""
+    try:
+        data = json.loads((folder / "search.json").read_bytes())["settings"]["data"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return data is not None and data["dataset"] in IN_OWN_FILES
 
 
 def _facts(folder: Path, trial: TrialView) -> Iterator[tuple[str, str]]:

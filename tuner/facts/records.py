@@ -148,14 +148,7 @@ RESERVED_NAMES: frozenset[str] = frozenset(column.name for column in LEADERBOARD
 METRIC_PREFIX = "metric_"
 
 #: The data sets of the built-in trainable: torchvision's by name, those in files of one's own, those made here.
-DATASETS: tuple[str, ...] = (
-    "cifar10",
-    "cifar100",
-    "mnist",
-    "fashion_mnist",
-    "svhn",
-    "parquet",
-    "folder",
-    "digits",
-    "synthetic",
-)
+DOWNLOADED: tuple[str, ...] = ("cifar10", "cifar100", "mnist", "fashion_mnist", "svhn")
+IN_OWN_FILES: tuple[str, ...] = ("parquet", "folder")
+MADE_HERE: tuple[str, ...] = ("digits", "synthetic")
+DATASETS: tuple[str, ...] = (*DOWNLOADED, *IN_OWN_FILES, *MADE_HERE)

@@ -66,9 +66,9 @@ def leaderboard_of(folder: Path) -> Source:
         ResultsDamagedError: A file is not what was written.
     """
     path, held = folder / LEADERBOARD_FILE, is_held(folder)
-    if path.exists():
+    has_log = (folder / LOG_FILE).exists()
+    if path.exists() and not (has_log and _is_damaged(path)):
         source, description = _opened(path)
-        has_log = (folder / LOG_FILE).exists()
         if held or (has_log and not _behind(folder, description)):
             return source
         if not has_log:
@@ -76,6 +76,15 @@ def leaderboard_of(folder: Path) -> Source:
     history, info = _replayed(folder)
     table = leaderboard_table(history, info, live=held, kept=_kept_on_disk(folder, history))
     return Source(path, _in_memory(table), info)
+
+
+def _is_damaged(path: Path) -> bool:
+    """Return whether a file cannot even be opened; where there is a log, all of it can be made again."""
+    try:
+        _opened(path)
+    except ResultsDamagedError:
+        return True
+    return False
 
 
 def epochs_of(folder: Path) -> Source:

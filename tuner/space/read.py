@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.facts.fields import Field
-from tuner.facts.records import Goal
+from tuner.facts.records import IN_OWN_FILES, MADE_HERE, Goal
 from tuner.facts.rungs import default_grace_period
 from tuner.space.constraints import constrained, read_constraints, read_points
 from tuner.space.files import read_text
@@ -164,7 +164,14 @@ class _Reading:
                 key = self._nodes["data"].key or self._nodes["data"].place
                 self._report.error(key, "'data' is for the built-in trainable; one's own loads its data itself")
             return None
-        root = section.values["root"]
+        root, dataset = section.values["root"], section.values["dataset"]
+        if root is None and dataset in IN_OWN_FILES:
+            message = f"'{dataset}' needs 'root', the folder where the images lie"
+            self._report.error(self._place(section, "dataset"), message)
+        if root is not None and dataset in MADE_HERE:
+            self._report.error(
+                self._place(section, "root"), f"'root' has no meaning for {dataset}, which needs no files"
+            )
         return Data(**{**section.values, "root": None if root is None else self._absolute(root, section.nodes["root"])})
 
     def _absolute(self, value: str, node: Node) -> str:

@@ -14,6 +14,9 @@ from tuner.space.problems import suggestion
 _SPELLING = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
 
+_MOST_ARGUMENTS = 2
+
+
 def trainable_problem(trainable: str, builtin: Iterable[str], folder: Path) -> str | None:
     """Return why a trainable cannot be used, as one sentence; None if it is built in or its function was found.
 
@@ -41,14 +44,38 @@ def _function_problem(path: Path, function: str) -> str | None:
     if path.suffix != ".py":
         return None  # compiled: only an import could tell
     try:
-        names = set(_bound(ast.parse(path.read_bytes()).body))
+        body = ast.parse(path.read_bytes()).body
     except SyntaxError as error:
         return f"is wrong in line {error.lineno}: {error.msg}"
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         return f"cannot be read: {error}"
-    if function in names or "*" in names:
-        return None
-    return f"has no function '{function}'{suggestion(function, names)}"
+    names = set(_bound(body))
+    if function not in names and "*" not in names:
+        return f"has no function '{function}'{suggestion(function, names)}"
+    plain = [item for item in body if isinstance(item, ast.FunctionDef) and item.name == function]
+    return _shape_problem(plain[-1]) if plain and not plain[-1].decorator_list else None
+
+
+def _shape_problem(function: ast.FunctionDef) -> str | None:
+    """Return what keeps a function from being a trainable, as far as its text tells."""
+    if not any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _own_nodes(function)):
+        return f"has a function '{function.name}' without a yield; it must yield once an epoch"
+    arguments = function.args
+    positional = len(arguments.posonlyargs) + len(arguments.args)
+    required = positional - len(arguments.defaults)
+    if (arguments.vararg is None and positional == 0) or required > _MOST_ARGUMENTS:
+        return f"has a function '{function.name}' that cannot be called as train(config) or train(config, checkpoint)"
+    return None
+
+
+def _own_nodes(function: ast.FunctionDef) -> Iterator[ast.AST]:
+    """Yield what a function's body holds, functions inside it left out."""
+    pending: list[ast.AST] = list(function.body)
+    while pending:
+        node = pending.pop()
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            pending.extend(ast.iter_child_nodes(node))
 
 
 def _find(parts: list[str], folders: Iterable[Path]) -> Path | None:

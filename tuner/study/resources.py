@@ -39,11 +39,10 @@ def local_ray() -> Iterator[tuple[Machine, ...]]:
         os.environ.setdefault(name, value)
     import ray
 
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what goes wrong in a trial is told once, by us
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what goes wrong in a trial is told once, by us
     try:
         # "local": without an address Ray joins any cluster that it finds.
-        ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
     except Exception as error:
         raise ClusterError(f"Ray did not start on this machine: {error}") from error
     try:
