@@ -225,6 +225,15 @@ def test_an_attempt_without_a_checkpoint_begins_anew(tmp_path: Path) -> None:
     assert said.report is not None and said.report.epoch == 1
 
 
+def test_a_process_that_was_not_needed_touches_nothing(tmp_path: Path) -> None:
+    """Ray Tune may give a trial to a process that is free, and end the one it had started for it."""
+    working = attempt_at(tmp_path, COUNTING)
+    spare = attempt_at(tmp_path, COUNTING)
+    working.step()
+    spare.close()
+    assert [working.step().report is not None for _ in range(3)] == [True] * 3
+
+
 def test_two_checkpoints_are_kept_while_a_trial_lives(tmp_path: Path) -> None:
     attempt = attempt_at(tmp_path, COUNTING)
     for _ in range(6):

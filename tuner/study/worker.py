@@ -46,7 +46,13 @@ class Attempt:
             return self._message(ended=_broken(error))
 
     def close(self) -> None:
-        """Close the trainable's generator, so that its ``finally`` runs, and remove the work folder."""
+        """Close the trainable's generator, so that its ``finally`` runs, and remove the work folder.
+
+        An attempt that took no step has nothing to clear: Ray Tune may have handed it to a process that was free
+        earlier than this one, and what lies in the work folder is that process's.
+        """
+        if self._log is None:
+            return
         try:
             if self._generator is not None:
                 self._generator.close()
@@ -54,9 +60,8 @@ class Attempt:
             traceback.print_exc()
         self._generator = None
         self._checkpoints.clear_work()
-        if self._log is not None:
-            self._log.close()
-            self._log = None
+        self._log.close()
+        self._log = None
 
     def _begin(self) -> None:
         self._log = LogFile(self._job.folder / "logs", self._assignment.number)
