@@ -25,7 +25,7 @@ def test_kill_nine_of_the_driver_at_random_moments(tmp_path: Path, seed: int) ->
     chance = random.Random(seed)
     ended_before: dict[int, object] = {}
     for _ in range(3):
-        running = SearchProcess(tmp_path, "--resume", epoch_seconds=0.15)
+        running = SearchProcess(tmp_path, "--resume", "--trials", "20", epoch_seconds=0.15)
         running.until_epochs(running.epochs() + chance.randrange(3, 15))
         running.kill()
         now = {n: trial.end for n, trial in history(tmp_path).trials.items() if trial.end is not None}
@@ -34,9 +34,9 @@ def test_kill_nine_of_the_driver_at_random_moments(tmp_path: Path, seed: int) ->
         if chance.random() < 0.5:
             with (tmp_path / "results/s/events.jsonl").open("ab") as log:
                 log.write(b'{"v":1,"type":"epoch","at":17')
-    code, _, err = search(tmp_path, "--resume")
+    code, _, err = search(tmp_path, "--resume", "--trials", "20")
     assert code == 0, err
-    assert_exactly_once(tmp_path, 12)
+    assert_exactly_once(tmp_path, 20)
 
 
 def test_a_killed_worker_is_retried_from_its_checkpoint(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_killed_worker_is_retried_from_its_checkpoint(tmp_path: Path) -> None:
 
 def test_two_drivers_on_one_search(tmp_path: Path) -> None:
     prepare(tmp_path)
-    first = SearchProcess(tmp_path, epoch_seconds=0.2)
+    first = SearchProcess(tmp_path, epoch_seconds=0.6)
     first.until_epochs(3)
     code, out, err = search(tmp_path, "--restart")
     assert code == 5 and "held by a running search" in err and out == ""

@@ -22,12 +22,12 @@ pytestmark = pytest.mark.slow
 SPACE = """
     name: s
     data: {dataset: digits, validation: 200}
-    search: {trials: 12, seed: 1}
+    search: {trials: 20, seed: 1}
     scheduler: {grace_period: 2}
     resources: {max_concurrent: 1}
     parameters:
       model: cnn
-      width: 8
+      width: 16
       epochs: 6
       optimizer: {values: [sgd, adamw]}
       lr: {min: 1e-3, max: 1e-1, log: true}

@@ -52,7 +52,7 @@ def test_a_search_of_ones_own_trainable(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_in_good_order_and_says_how_to_go_on(tmp_path: Path, number: signal.Signals, code: int) -> None:
     prepare(tmp_path)
-    running = SearchProcess(tmp_path, "--trials", "6")
+    running = SearchProcess(tmp_path, "--trials", "6", epoch_seconds=0.3)
     running.until_epochs(8)
     running.process.send_signal(number)
     ended, _, err = running.wait()
