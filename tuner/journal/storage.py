@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import socket
@@ -74,8 +73,10 @@ class FileStorage:
                     self._lock = None
                     raise _held(self._folder) from None
                 time.sleep(0.05)
-        if not os.path.samestat(os.fstat(lock), os.stat(self._folder / ".lock")):  # noqa: PTH116 - beside fstat
-            raise FileNotFoundError(errno.ENOENT, "the folder was moved or removed meanwhile")
+        if not _still_there(lock, self._folder / ".lock"):  # another driver moved or removed the folder meanwhile
+            os.close(lock)
+            self._lock = None
+            raise _held(self._folder)
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
 
@@ -151,6 +152,13 @@ def refuse_if_held(folder: Path) -> None:
     """
     if is_held(folder):
         raise _held(folder)
+
+
+def _still_there(lock: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(lock), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _held(folder: Path) -> ResultsHeldError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 import platform
 import re
 import time
@@ -19,6 +21,8 @@ from tuner.study.logfile import LogFile
 from tuner.study.process import device_name, is_out_of_memory, peak_memory_mb, reset_process
 
 _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?(?:[/\\][\w.@+~ -]+)*[/\\](?=[\w.])")
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Attempt:
@@ -43,6 +47,8 @@ class Attempt:
         except StorageError as error:  # a failure of the machine: no trial can go on
             return self._message(storage_error=str(error))
         except BaseException as error:  # a trainable may raise anything, and any of it ends the trial alone
+            if isinstance(error, OSError) and error.errno in _FULL:  # it writes its checkpoint where results lie
+                return self._message(storage_error=f"a trial cannot write: {os.strerror(error.errno)}")
             return self._message(ended=_broken(error))
 
     def close(self) -> None:
