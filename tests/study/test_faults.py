@@ -195,7 +195,7 @@ def test_a_restart_beside_a_driver_that_is_starting(tmp_path: Path) -> None:
     first = SearchProcess(tmp_path, "--trials", "4", "--resume")
     second = SearchProcess(tmp_path, "--trials", "3", "--restart")
     codes = sorted([first.wait()[0], second.wait()[0]])
-    assert codes in ([0, 5], [0, 2], [0, 0], [0, 6]), codes
+    assert codes in ([0, 5], [0, 2], [0, 0]), codes
     folders = sorted(path.name for path in (tmp_path / "results").iterdir())
     for name in folders:
         numbers = [event.n for event in read_events(tmp_path / "results" / name) if isinstance(event, Ask)]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tuner.facts.errors import ResultsDamagedError, StorageError, UsageError, relative_to_cwd
+from tuner.facts.errors import ResultsDamagedError, ResultsHeldError, StorageError, UsageError, relative_to_cwd
 from tuner.facts.provenance import commit, versions
 from tuner.journal.history import History
 from tuner.journal.log import Log, open_log, read_events
@@ -98,12 +98,21 @@ class Folder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"{relative_to_cwd(self.path)} cannot be made: {error.strerror}") from error
-        with open_log(self.path) as log:
+        with self._opened_log() as log:
             try:
                 yield log
             finally:
                 if not (self.path / "search.json").exists():
                     self._unmake(parent_existed)
+
+    def _opened_log(self) -> Log:
+        try:
+            return open_log(self.path)
+        except StorageError:
+            if self.path.exists():
+                raise
+            place = relative_to_cwd(self.path)
+            raise ResultsHeldError(f"{place} was moved by another driver while this one started") from None
 
     def _unmake(self, parent_existed: bool) -> None:
         for name in _BEGINNINGS:
