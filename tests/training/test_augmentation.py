@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from tests.training.helpers import digits, generator, random_images
-from tuner.hyperparameters.groups import Augmentation
+from tuner.hyperparameters.augmentation import Augmentation
 from tuner.training import augmentation
 
 

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from tuner.facts.records import Goal
-from tuner.hyperparameters.groups import Stability
+from tuner.hyperparameters.stability import Stability
 from tuner.training.early_stopping import BestWeights, EarlyStopping
 
 

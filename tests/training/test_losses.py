@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional
 
 from tests.training.helpers import generator
-from tuner.hyperparameters.groups import Penalties
+from tuner.hyperparameters.penalties import Penalties
 from tuner.training.losses import LOSSES
 
 LOGITS = 3 * torch.randn(9, 6, dtype=torch.float64, generator=generator())

@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional
 
 from tests.training.helpers import generator
-from tuner.hyperparameters.groups import Mixing
+from tuner.hyperparameters.mixing import Mixing
 from tuner.training import mixing
 
 CLASSES = 5

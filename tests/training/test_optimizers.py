@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from tests.training.helpers import generator, small
-from tuner.hyperparameters.groups import Optimizer, Penalties
+from tuner.hyperparameters.optimizer import Optimizer
+from tuner.hyperparameters.penalties import Penalties
 from tuner.training import models, optimizers
 
 DECAY = 0.1

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
 
-from tuner.hyperparameters.groups import Schedule as Settings
+from tuner.hyperparameters.schedule import Schedule as Settings
 from tuner.training.schedules import SCHEDULES, Schedule
 
 

@@ -10,19 +10,17 @@ from types import MappingProxyType
 
 from tuner.facts.errors import UsageError
 from tuner.facts.fields import Field
+from tuner.hyperparameters.augmentation import Augmentation
+from tuner.hyperparameters.budget import Budget
 from tuner.hyperparameters.declare import fields_of
-from tuner.hyperparameters.groups import (
-    Augmentation,
-    Budget,
-    Dropout,
-    Input,
-    Mixing,
-    Model,
-    Optimizer,
-    Penalties,
-    Schedule,
-    Stability,
-)
+from tuner.hyperparameters.dropout import Dropout
+from tuner.hyperparameters.inputs import Input
+from tuner.hyperparameters.mixing import Mixing
+from tuner.hyperparameters.model import Model
+from tuner.hyperparameters.optimizer import Optimizer
+from tuner.hyperparameters.penalties import Penalties
+from tuner.hyperparameters.schedule import Schedule
+from tuner.hyperparameters.stability import Stability
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tuner.hyperparameters.groups import Augmentation
+from tuner.hyperparameters.augmentation import Augmentation
 from tuner.training.boxes import random_boxes
 from tuner.training.data import TrainingData
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from tuner.facts.records import Goal
-from tuner.hyperparameters.groups import Stability
+from tuner.hyperparameters.stability import Stability
 
 #: Each metric that a trial can watch, and which way is better.
 GOALS: dict[str, Goal] = {"val_loss": Goal.MINIMIZE, "val_accuracy": Goal.MAXIMIZE}

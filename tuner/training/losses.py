@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from tuner.hyperparameters.groups import Penalties
+from tuner.hyperparameters.penalties import Penalties
 
 #: Logits [B, classes] and targets (int64 [B] or probabilities [B, classes]) to their mean loss, [].
 Loss = Callable[[Tensor, Tensor], Tensor]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tuner.hyperparameters.groups import Mixing
+from tuner.hyperparameters.mixing import Mixing
 from tuner.training.boxes import random_boxes
 
 #: Images float32 [B, C, H, W], labels int64 [B] and the trial's generator to images and targets of a batch:

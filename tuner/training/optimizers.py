@@ -11,7 +11,8 @@ from typing import Any
 
 from torch import nn, optim
 
-from tuner.hyperparameters.groups import Optimizer, Penalties
+from tuner.hyperparameters.optimizer import Optimizer
+from tuner.hyperparameters.penalties import Penalties
 
 ParameterGroups = list[dict[str, Any]]
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR, StepLR
 
-from tuner.hyperparameters.groups import Schedule as Settings
+from tuner.hyperparameters.schedule import Schedule as Settings
 
 
 class Kind(NamedTuple):
