@@ -1,0 +1,1 @@
+"""The layers that hyperparameters choose: norms, activations, initial weights, dropout."""
