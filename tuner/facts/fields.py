@@ -7,9 +7,10 @@ JSON Schema and error texts are made from them. Standard library only, so that c
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import pairwise
 from typing import Any
 
 
@@ -21,6 +22,28 @@ class Kind(Enum):
     BOOLEAN = "boolean"
     CHOICE = "choice"
     TEXT = "text"
+    INTEGERS = "array"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What must hold between the values of several fields.
+
+    Attributes:
+        says: One sentence for people, such as ``norm_groups must divide the channels of every norm``.
+        names: The fields it is about; where one of them does not apply the rule holds.
+        test: A configuration that holds these fields, and those of ``reads`` that apply, to whether the rule holds.
+        reads: Further fields that decide; absent from the configuration where they do not apply.
+    """
+
+    says: str
+    names: frozenset[str]
+    test: Callable[[Mapping[str, Any]], bool]
+    reads: frozenset[str] = frozenset()
+
+    def holds(self, config: Mapping[str, Any]) -> bool:
+        """Return whether a configuration, active fields alone and defaults filled in, keeps the rule."""
+        return not self.names <= config.keys() or self.test(config)
 
 
 @dataclass(frozen=True)
@@ -29,17 +52,19 @@ class Field:
 
     Attributes:
         name: Its name in YAML, Python, Parquet and docs.
-        kind: The type of its value. A REAL accepts Python ints; a BOOLEAN is no INTEGER.
+        kind: The type of its value. A REAL accepts Python ints; a BOOLEAN is no INTEGER; INTEGERS is a list of
+            integers, each above the one before.
         default: Its value where a file leaves it out. None means off, and is allowed only where the default is None.
         meaning: One sentence.
         unit: ``epochs``, ``images``, ``pixels``, ...; empty for a pure number.
-        minimum: Smallest value; None for no bound.
-        maximum: Largest value; None for no bound.
+        minimum: Smallest value, of INTEGERS each; None for no bound.
+        maximum: Largest value, of INTEGERS each; None for no bound.
         above: Whether ``minimum`` itself is out of bounds.
         below: Whether ``maximum`` itself is out of bounds.
         choices: The values of a CHOICE.
         applies: Parent name to the parent's values under which this field has an effect; all must hold.
         default_by: Parent name to (parent's value to default), where the default depends on a parent.
+        rules: What must hold between this field and others, beyond ``applies``.
         source: The paper, formula or PyTorch name behind it.
         group: The heading under which it is documented.
     """
@@ -56,6 +81,7 @@ class Field:
     choices: tuple[str, ...] = ()
     applies: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     default_by: Mapping[str, Mapping[Any, Any]] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
     source: str = ""
     group: str = ""
 
@@ -73,7 +99,7 @@ class Field:
             parts.append(f"{'above' if self.above else 'at least'} {self.minimum:.15g}")
         if self.maximum is not None:
             parts.append(f"{'below' if self.below else 'at most'} {self.maximum:.15g}")
-        words = "an integer" if self.kind is Kind.INTEGER else "a number"
+        words = _WORDS[self.kind]
         return " ".join([words, " and ".join(parts)]).strip()
 
     def problem(self, value: object) -> str | None:
@@ -103,7 +129,9 @@ class Field:
             case Kind.CHOICE | Kind.TEXT:
                 return isinstance(value, str)
             case Kind.INTEGER:
-                return isinstance(value, int) and not isinstance(value, bool)
+                return _is_integer(value)
+            case Kind.INTEGERS:
+                return isinstance(value, (list, tuple)) and all(map(_is_integer, value))
             case Kind.REAL:
                 return isinstance(value, (int, float)) and not isinstance(value, bool)
 
@@ -112,11 +140,22 @@ class Field:
             return value in self.choices
         if self.kind in (Kind.BOOLEAN, Kind.TEXT):
             return True
-        if not math.isfinite(value):
-            return False
+        if self.kind is Kind.INTEGERS:
+            rising = all(first < second for first, second in pairwise(value))
+            return rising and all(map(self._between, value))
+        return math.isfinite(value) and self._between(value)
+
+    def _between(self, value: float) -> bool:
         if self.minimum is not None and (value <= self.minimum if self.above else value < self.minimum):
             return False
         return self.maximum is None or (value < self.maximum if self.below else value <= self.maximum)
+
+
+_WORDS = {Kind.INTEGER: "an integer", Kind.REAL: "a number", Kind.INTEGERS: "a list of increasing integers, each"}
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _spelled(value: object) -> str:

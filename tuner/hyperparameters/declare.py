@@ -35,6 +35,11 @@ def choice(default: str, choices: tuple[str, ...], meaning: str, **details: Any)
     return _declare(Kind.CHOICE, default, meaning, {"choices": choices, **details})
 
 
+def integers(default: tuple[int, ...], meaning: str, **details: Any) -> Any:
+    """Declare an INTEGERS field; ``details`` are further attributes of ``Field``."""
+    return _declare(Kind.INTEGERS, default, meaning, details)
+
+
 def fields_of(group: type) -> tuple[Field, ...]:
     """Return the fields that a group's dataclass declares, in order, with name and group filled in."""
     return tuple(

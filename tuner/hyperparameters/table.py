@@ -69,7 +69,8 @@ def resolve(config: Mapping[str, object]) -> Hyperparameters:
         config: Name to value; names left out take their defaults.
 
     Raises:
-        UsageError: An unknown name, a value out of bounds, or one that does not apply; all of them in one text.
+        UsageError: An unknown name, a value out of bounds, one that does not apply, or values that exclude each other;
+            all of them in one text.
     """
     known = {name: value for name, value in config.items() if name in FIELDS}
     problems = [_unknown(name) for name in config if name not in FIELDS]
@@ -78,12 +79,15 @@ def resolve(config: Mapping[str, object]) -> Hyperparameters:
         values[name] = known.get(name, item.default_for(values))
         if (wrong := item.problem(values[name])) is not None:
             problems.append(f"{name} {wrong}")
+    active = {name: value for name, value in values.items() if FIELDS[name].applies_to(values)}
     for name in known:
-        if not FIELDS[name].applies_to(values):
+        if name not in active:
             parents = " and ".join(
                 f"{parent} is {' or '.join(map(str, allowed))}" for parent, allowed in FIELDS[name].applies.items()
             )
             problems.append(f"{name} applies only where {parents}")
+    if not problems:  # a rule may rely on values that are in bounds
+        problems = [rule.says for item in FIELDS.values() for rule in item.rules if not rule.holds(active)]
     if problems:
         raise UsageError("; ".join(problems))
     return Hyperparameters(

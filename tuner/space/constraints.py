@@ -12,7 +12,7 @@ from tuner.space.applicability import with_parents
 from tuner.space.domains import Listed, Real, spelled
 from tuner.space.expressions import Expression, ExpressionError, parse
 from tuner.space.nodes import equal
-from tuner.space.problems import Reporter, suggestion
+from tuner.space.problems import Place, Reporter, suggestion
 from tuner.space.sampling import draw, sample
 from tuner.space.space import Space, with_defaults
 from tuner.space.yaml_nodes import Node
@@ -60,7 +60,7 @@ def read_constraints(
 def constrained(
     space: Space, constraints: Iterable[tuple[Node, Expression]], fields: Mapping[str, Field], report: Reporter
 ) -> Space:
-    """Return a space with constraints; reports those that have no value, and a space that nothing is left of."""
+    """Return a space with constraints; reports those that have no value."""
     given = tuple(constraints)
     if not given:
         return space
@@ -69,23 +69,25 @@ def constrained(
     space = replace(
         space,
         constraints=tuple(expression for _, expression in given),
-        defaults={name: fields[name] for name in defaults if name not in space.parameters},
+        defaults={**space.defaults, **{name: fields[name] for name in defaults if name not in space.parameters}},
     )
     generator = random.Random(0)
     tried = [space.configure(lambda _, domain: draw(domain, generator)) for _ in range(_TRIED)]
-    wrong = False
     for node, expression in given:
         problem = _no_value(expression, [with_defaults(config, space.defaults) for config in tried])
         if problem is not None:
             report.error(node.place, problem)
-            wrong = True
-    if wrong or sample(space, generator) is not None:
-        return space
-    if space.size() == 0:
-        report.error(given[0][0].place, "no configuration fulfils what is required")
-    else:
-        report.warn(given[0][0].place, "none of a thousand random configurations fulfils what is required")
     return space
+
+
+def check_satisfiable(space: Space, place: Place, report: Reporter) -> None:
+    """Report a space whose constraints and rules leave nothing of it."""
+    if not (space.constraints or space.rules) or sample(space, random.Random(0)) is not None:
+        return
+    if space.size() == 0:
+        report.error(place, "no configuration fulfils what is required")
+    else:
+        report.warn(place, "none of a thousand random configurations fulfils what is required")
 
 
 def read_points(node: Node | None, space: Space, report: Reporter) -> tuple[dict[str, object], ...]:

@@ -51,7 +51,7 @@ def _value(place: Place, value: object, field: Field) -> Iterator[tuple[Place, s
 
 def _kind_problem(domain: Real | Integer, field: Field) -> str | None:
     """Return why a field of this kind cannot be such a range."""
-    if field.kind in (Kind.BOOLEAN, Kind.CHOICE, Kind.TEXT):
+    if field.kind not in (Kind.REAL, Kind.INTEGER):
         return f"cannot be a range: it must be {field.bounds}; write {{values: [...]}}"
     if field.kind is Kind.REAL and isinstance(domain, Integer):
         ends = f"{{min: {spelled(float(domain.low))}, max: {spelled(float(domain.high))}}}"

@@ -11,11 +11,12 @@ from typing import Any
 from tuner.facts.fields import Field
 from tuner.facts.records import IN_OWN_FILES, MADE_HERE, Goal
 from tuner.facts.rungs import default_grace_period
-from tuner.space.constraints import constrained, read_constraints, read_points
+from tuner.space.constraints import check_satisfiable, constrained, read_constraints, read_points
 from tuner.space.files import read_text
 from tuner.space.overrides import Flags, override
 from tuner.space.parameters_section import ParametersSection, budget, read_parameters
 from tuner.space.problems import Place, Reporter, suggestion
+from tuner.space.rules import with_rules
 from tuner.space.searchfile import Data, Metric, Resources, Scheduler, Search, SearchFile
 from tuner.space.sections import SECTIONS, TOP, TOP_KEYS, Section, keys_of, read_section
 from tuner.space.space import Space
@@ -133,7 +134,12 @@ class _Reading:
         space = parameters.space
         # What is said about whole configurations would only repeat what is wrong with their parts.
         if parameters.good:
+            before = self._report.errors
+            space = with_rules(space, parameters.entries, fields, self._report)
             space = constrained(space, constraints, fields, self._report)
+            if self._report.errors == before:
+                node = constraints[0][0] if constraints else self._nodes.get("parameters")
+                check_satisfiable(space, self._whole if node is None else node.place, self._report)
         return space, read_points(search.nodes.get("points"), space, self._report) if parameters.whole else ()
 
     def _name(self) -> str:

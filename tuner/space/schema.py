@@ -14,6 +14,7 @@ _TYPES = {
     Kind.BOOLEAN: "boolean",
     Kind.CHOICE: "string",
     Kind.TEXT: "string",
+    Kind.INTEGERS: "array",
 }
 _DURATION = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?[smhd]$"}
 _PLAIN = {"type": ["null", "boolean", "number", "string", "array"]}
@@ -92,10 +93,11 @@ def _described(key: str, schema: dict[str, Any]) -> dict[str, Any]:
 def _value(item: Field) -> dict[str, Any]:
     """Return the schema of a field's value."""
     schema: dict[str, Any] = {"type": _TYPES[item.kind]}
+    number = schema.setdefault("items", {"type": "integer"}) if item.kind is Kind.INTEGERS else schema
     if item.minimum is not None:
-        schema["exclusiveMinimum" if item.above else "minimum"] = item.minimum
+        number["exclusiveMinimum" if item.above else "minimum"] = item.minimum
     if item.maximum is not None:
-        schema["exclusiveMaximum" if item.below else "maximum"] = item.maximum
+        number["exclusiveMaximum" if item.below else "maximum"] = item.maximum
     if item.choices:
         schema["enum"] = list(item.choices)
     options = [schema, *([_DURATION] if item.unit == "seconds" else []), *([{"type": "null"}] * (item.default is None))]

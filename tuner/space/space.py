@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
 
-from tuner.facts.fields import Field
+from tuner.facts.fields import Field, Rule
 from tuner.space.domains import Constant, Domain, spelled
 from tuner.space.nodes import Expression
 from tuner.space.parameters import Alternative, Parameter
@@ -22,12 +22,14 @@ class Space:
     Attributes:
         parameters: Name to parameter, parents before children.
         constraints: Conditions that every configuration fulfils.
-        defaults: Fields of a built-in trainable that the constraints mention and ``parameters`` lacks, with the
-            parents that decide their defaults, parents first.
+        rules: What every configuration keeps besides, as the built-in trainable's fields say.
+        defaults: Fields of a built-in trainable that the constraints and rules mention and ``parameters`` lacks, with
+            the parents that decide their defaults, parents first.
     """
 
     parameters: Mapping[str, Parameter]
     constraints: tuple[Expression, ...] = ()
+    rules: tuple[Rule, ...] = ()
     defaults: Mapping[str, Field] = field(default_factory=dict)
 
     @property
@@ -50,16 +52,18 @@ class Space:
         return config
 
     def allows(self, config: Mapping[str, object]) -> bool:
-        """Return whether a configuration fulfils every constraint; see ``broken``."""
+        """Return whether a configuration fulfils every constraint and rule; see ``broken``."""
         return self.broken(config) is None
 
-    def broken(self, config: Mapping[str, object]) -> Expression | None:
-        """Return the first constraint that a configuration breaks, or None.
+    def broken(self, config: Mapping[str, object]) -> str | None:
+        """Return the first constraint or rule that a configuration breaks, in words, or None.
 
         One that mentions an inactive parameter holds; one that has no value (a division by zero) is broken.
         """
-        values = with_defaults(config, self.defaults) if self.constraints else config
-        return next((item for item in self.constraints if not _fulfilled(item, values)), None)
+        values = with_defaults(config, self.defaults) if self.defaults else config
+        constraints = (f"the constraint '{item}'" for item in self.constraints if not _fulfilled(item, values))
+        rules = (f"a rule: {rule.says}" for rule in self.rules if not rule.holds(values))
+        return next(chain(constraints, rules), None)
 
     def configurations(self) -> Iterator[dict[str, object]]:
         """Yield every configuration that the constraints allow.
@@ -97,9 +101,13 @@ class Space:
                 config[name] = domains[0].value
             elif domains:
                 undecided.add(name)
-        decided = tuple(item for item in self.constraints if not item.names & undecided)
-        broken = replace(self, constraints=decided).broken(config)
-        return None if broken is None else f"the point breaks the constraint '{broken}'"
+        decided = replace(
+            self,
+            constraints=tuple(item for item in self.constraints if not item.names & undecided),
+            rules=tuple(item for item in self.rules if not (item.names | item.reads) & undecided),
+        )
+        broken = decided.broken(config)
+        return None if broken is None else f"the point breaks {broken}"
 
 
 def assignments(parameters: Iterable[Parameter]) -> Iterator[dict[str, object]]:
