@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from tests.journal.test_events import ONE_OF_EACH
 from tuner.facts.errors import ResultsDamagedError, ResultsHeldError, StorageError
 from tuner.journal.events import Event
+from tuner.journal.lock import is_held
 from tuner.journal.log import open_log, read_events
-from tuner.journal.storage import is_held, write_atomically
+from tuner.journal.storage import write_atomically
 
 _WRITER = """
 import pathlib, sys, time

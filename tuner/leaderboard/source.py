@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from tuner.facts.errors import ResultsDamagedError, UsageError, relative_to_cwd
 from tuner.facts.records import State
 from tuner.journal.history import History
+from tuner.journal.lock import is_held
 from tuner.journal.log import read_events
-from tuner.journal.storage import is_held
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.rows import epochs_table, leaderboard_table
 from tuner.leaderboard.schema import FORMAT_VERSION, METADATA_KEY

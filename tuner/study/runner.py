@@ -16,8 +16,8 @@ from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
 from tuner.facts.provenance import versions
 from tuner.facts.records import State
 from tuner.journal.history import History
+from tuner.journal.lock import refuse_if_held
 from tuner.journal.log import Log
-from tuner.journal.storage import refuse_if_held
 from tuner.leaderboard.info import SearchInfo
 from tuner.search.ledger import Ledger
 from tuner.search.proposer import Proposer
