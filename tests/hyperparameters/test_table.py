@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tuner.facts.errors import UsageError
-from tuner.facts.fields import Field, Kind
+from tuner.facts.fields import Field, Kind, condition
 from tuner.facts.records import RESERVED_NAMES
 from tuner.hyperparameters.document import page
 from tuner.hyperparameters.table import FIELDS, resolve
@@ -80,3 +80,10 @@ def test_the_docs_are_the_table() -> None:
 
 def test_every_field_is_documented() -> None:
     assert all(f"### `{name}`" in page() for name in FIELDS)
+
+
+def test_a_condition_is_said_the_shorter_way() -> None:
+    parent = Field("model", Kind.CHOICE, "a", "The model.", choices=tuple("abcdef"))
+    assert condition(parent, ("a", "c")) == "model is a or c"
+    assert condition(parent, tuple("abcde")) == "model is not f"
+    assert condition(Field("flip", Kind.BOOLEAN, False, "Mirror."), (True,)) == "flip is true"

@@ -7,7 +7,7 @@ JSON Schema and error texts are made from them. Standard library only, so that c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import pairwise
@@ -151,6 +151,15 @@ class Field:
         return self.maximum is None or (value < self.maximum if self.below else value <= self.maximum)
 
 
+def condition(parent: Field, values: Sequence[object]) -> str:
+    """Return in words which of a parent's values are meant: by what it is, or by what it is not if that is shorter."""
+    others = [choice for choice in parent.choices if choice not in values]
+    if 0 < len(others) < len(values) and len(values) > _MOST_LISTED:
+        return f"{parent.name} is not {' or '.join(others)}"
+    return f"{parent.name} is {' or '.join(value if isinstance(value, str) else _spelled(value) for value in values)}"
+
+
+_MOST_LISTED = 3
 _WORDS = {Kind.INTEGER: "an integer", Kind.REAL: "a number", Kind.INTEGERS: "a list of increasing integers, each"}
 
 

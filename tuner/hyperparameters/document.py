@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from itertools import groupby
 
-from tuner.facts.fields import Field
+from tuner.facts.fields import Field, condition
 from tuner.hyperparameters.table import FIELDS, GROUPS
 
 _INTRODUCTION = """\
@@ -54,7 +54,7 @@ def _entry(field: Field) -> Iterator[str]:
     yield f"- Values: {field.bounds}{unit}{' or null' if field.default is None else ''}"
     yield f"- Default: {_defaults(field)}"
     if field.applies:
-        conditions = " and ".join(f"`{parent}` is {' or '.join(map(str, on))}" for parent, on in field.applies.items())
+        conditions = " and ".join(condition(FIELDS[parent], on) for parent, on in field.applies.items())
         yield f"- Applies where {conditions}"
     if field.source:
         yield f"- Source: {field.source}"

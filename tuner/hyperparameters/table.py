@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from tuner.facts.errors import UsageError
-from tuner.facts.fields import Field
+from tuner.facts.fields import Field, condition
 from tuner.hyperparameters.augmentation import Augmentation
 from tuner.hyperparameters.budget import Budget
 from tuner.hyperparameters.declare import fields_of
@@ -82,9 +82,7 @@ def resolve(config: Mapping[str, object]) -> Hyperparameters:
     active = {name: value for name, value in values.items() if FIELDS[name].applies_to(values)}
     for name in known:
         if name not in active:
-            parents = " and ".join(
-                f"{parent} is {' or '.join(map(str, allowed))}" for parent, allowed in FIELDS[name].applies.items()
-            )
+            parents = " and ".join(condition(FIELDS[parent], on) for parent, on in FIELDS[name].applies.items())
             problems.append(f"{name} applies only where {parents}")
     if not problems:  # a rule may rely on values that are in bounds
         problems = [rule.says for item in FIELDS.values() for rule in item.rules if not rule.holds(active)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tuner.facts.fields import Field
+from tuner.facts.fields import Field, condition
 from tuner.space.conditions import Entries, ancestors, combine, listed
 from tuner.space.domains import Constant, spelled
 from tuner.space.entries import Entry
@@ -73,7 +73,7 @@ def _message(
     fields: Mapping[str, Field],
 ) -> str:
     name = entry.parameter.name
-    rule = " and ".join(f"{parent} is {' or '.join(map(spelled, values))}" for parent, values in wanted.items())
+    rule = " and ".join(condition(fields[parent], values) for parent, values in wanted.items())
     lead = f"'{name}' applies only where {rule}"
     absent = next((parent for parent in wanted if parent not in entries), None)
     if absent is not None:
