@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuner.hyperparameters.declare import real
+from tuner.hyperparameters.declare import choice, real
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,13 @@ class Mixing:
     )
     mix_prob: float = real(
         1.0,
-        "Share of batches that are mixed; with mixup and cutmix both on, a fair draw picks one.",
+        "Share of batches that are mixed, or of images with `mix_per` image; with mixup and cutmix both on, a fair draw "
+        "picks one.",
         minimum=0,
         maximum=1,
+    )
+    mix_per: str = choice(
+        "batch",
+        ("batch", "image"),
+        "What shares one draw of lambda, box and kind: the whole batch, as in the papers, or each image alone.",
     )

@@ -14,7 +14,8 @@ def random_boxes(
     Args:
         count: Number of boxes.
         image_size: Height and width of the images.
-        box_size: Height and width of a box before it is cut off, at least 0; exact for odd values too.
+        box_size: Height and width of a box before it is cut off, at least 0; exact for odd values too. Each is one
+            number for all boxes, or int64 [count].
         generator: The trial's own.
 
     Returns:
@@ -29,5 +30,6 @@ def random_boxes(
 def _random_interval(count: int, length: int, side: int | Tensor, generator: torch.Generator) -> Tensor:
     device = generator.device
     centre = torch.randint(length, (count, 1), generator=generator, device=device)
+    side = side if isinstance(side, int) else side[:, None]
     offset = torch.arange(length, device=device) - (centre - side // 2)
     return (offset >= 0) & (offset < side)
