@@ -121,6 +121,10 @@ def test_paths_are_relative_to_the_file_or_on_the_command_line_to_the_current_fo
         (SMALL + "scheduler: {grace_period: 9}\n", "reaches the budget of 9 epochs"),
         ("search: {trials: 7}\nparameters: {epochs: 3, flip: {values: [true, false]}}\n", "has 2 configurations"),
         (SMALL + "require: [dropout < -1 or dropout > 0.4999999]\n", "none of a thousand"),
+        (
+            SMALL + "  optimizer: {values: [sgd, adamw]}\n  lr: {min: 0.1, max: 1.0, when: {optimizer: sgd}}\n",
+            "'lr' applies where optimizer is adamw as well, and is left at its default there, 0.001",
+        ),
     ],
 )
 def test_what_looks_like_a_slip_is_a_warning_at_its_place(tmp_path, text, said):

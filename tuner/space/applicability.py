@@ -18,6 +18,8 @@ def check_applicability(
 ) -> None:
     """Report each alternative that can be active where its field does not apply, with the ``when`` that is missing.
 
+    Warn of a field that conditions leave to its default in some configurations where it applies.
+
     Args:
         entries: Those of ``parameters``, parents before children, conditions checked.
         broken: Names in ``parameters`` whose entries could not be read; what depends on them goes unchecked.
@@ -34,6 +36,9 @@ def check_applicability(
             continue
         for index, wanted in _missing(entry, entries, {parent: fields[parent] for parent in parents}, fields[name]):
             report.error(entry.place(index, "value"), _message(entry, index, wanted, entries, fields))
+        left = _left_to_default(entry, entries, {parent: fields[parent] for parent in parents}, fields[name])
+        if left is not None:
+            report.warn(entry.key, left)
 
 
 def with_parents(names: Iterable[str], fields: Mapping[str, Field]) -> tuple[str, ...]:
@@ -63,6 +68,18 @@ def _missing(
             if not any(equal(values.get(parent), value) for value in allowed):
                 wanted.setdefault(index, {})[parent] = allowed
     return sorted(wanted.items())
+
+
+def _left_to_default(entry: Entry, entries: Entries, parents: Mapping[str, Field], field: Field) -> str | None:
+    """Return, in words, the first combination of parents under which a field applies and its entry is inactive."""
+    for config in combine(ancestors([*parents, *entry.parameter.parents], entries), entries):
+        values = with_defaults(config, parents)
+        if entry.parameter.active(config) is None and field.applies_to(values):
+            decided = [name for name in config if name in entry.parameter.parents]
+            under = " and ".join(f"{name} is {spelled(config[name])}" for name in decided) or "its parents are inactive"
+            default = spelled(field.default_for(values))
+            return f"'{field.name}' applies where {under} as well, and is left at its default there, {default}"
+    return None
 
 
 def _message(

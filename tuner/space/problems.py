@@ -70,6 +70,7 @@ class Reporter:
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean 'max'?`` if a known word is close, else nothing."""
-    near = get_close_matches(word, list(known), n=1)
+    """Return ``; did you mean 'max'?`` if a known word is close, one that begins with it above all, else nothing."""
+    near = get_close_matches(word, list(known), n=5)
+    near.sort(key=lambda candidate: not candidate.startswith(word))
     return f"; did you mean '{near[0]}'?" if near else ""

@@ -66,6 +66,34 @@ def read_search_file(
     if root is None or root.mapping is None:
         report.raise_errors()
         raise AssertionError("an unreadable file is reported")
+    return read_nodes(root, path, text, overrides, trainables=trainables, flags=flags, report=report)
+
+
+def read_nodes(
+    root: Node,
+    path: Path,
+    text: str,
+    overrides: Sequence[str] = (),
+    *,
+    trainables: Mapping[str, Mapping[str, Field]],
+    flags: Flags | None = None,
+    report: Reporter,
+) -> SearchFile:
+    """Return what nodes say that need not come from a search file: a trial's settings, or a configuration alone.
+
+    Args:
+        root: A mapping with the keys of a search file.
+        path: Stands for the file: it names the search where no ``name`` is given, and its folder is where relative
+            paths begin.
+        text: The file's text.
+        overrides: As for ``read_search_file``.
+        trainables: As for ``read_search_file``.
+        flags: As for ``read_search_file``.
+        report: Takes the problems, and may hold some already.
+
+    Raises:
+        SearchFileError: All that is wrong.
+    """
     root = override(root, overrides, flags or {}, trainables, report)
     return _Reading(path, text, root, trainables, report).file()
 
@@ -227,7 +255,10 @@ class _Reading:
 
     def _resources(self, section: Section) -> Resources:
         gpus = section.values["gpus_per_trial"]
-        if gpus > 1 and gpus != int(gpus):
+        if gpus > 1 and self._fields is not None:
+            message = f"the built-in trainable trains on one GPU, so gpus_per_trial is at most 1, not {gpus:g}"
+            self._report.error(self._place(section, "gpus_per_trial"), message)
+        elif gpus > 1 and gpus != int(gpus):
             message = f"gpus_per_trial above 1 must be whole, not {gpus}: a trial has a share of one GPU, or whole ones"
             self._report.error(self._place(section, "gpus_per_trial"), message)
         return Resources(**section.values)
