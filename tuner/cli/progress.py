@@ -17,8 +17,7 @@ from tuner.facts.records import State
 from tuner.journal.events import End, Epoch, Event
 from tuner.journal.history import Trial
 from tuner.search.ledger import Ledger
-from tuner.space.searchfile import SearchFile
-from tuner.study.observer import Observer, Silent
+from tuner.study.observer import Observer, Silent, Work
 
 _REFRESH_SECONDS = 0.25
 _RATE_WINDOW_SECONDS = 30.0
@@ -51,15 +50,15 @@ class _Quiet(Silent):
 class _Lines(_Quiet):
     """One line for each finished trial."""
 
-    def started(self, file: SearchFile, ledger: Ledger, concurrent: int) -> None:
-        self._tally = _Tally(file, ledger)
-        self.notice(_headline(file, ledger, concurrent))
+    def started(self, work: Work, ledger: Ledger) -> None:
+        self._tally = _Tally(work, ledger)
+        self.notice(_headline(work, ledger))
 
     def heard(self, event: Event) -> None:
         if isinstance(event, End):
             trial = self._tally.ended(event)
-            done, wanted = self._tally.done, self._tally.file.search.trials
-            self.notice(f"[{done}/{wanted}] trial {trial.number} {_story(trial, self._tally)}")
+            work = self._tally.work
+            self.notice(f"[{self._tally.done}/{work.count}] {work.label(trial)} {_story(trial, self._tally)}")
 
 
 class _Live(_Quiet):
@@ -73,9 +72,9 @@ class _Live(_Quiet):
     def notice(self, text: str) -> None:
         self._console.print(Text(text))
 
-    def started(self, file: SearchFile, ledger: Ledger, concurrent: int) -> None:
-        self._tally = _Tally(file, ledger)
-        self.notice(_headline(file, ledger, concurrent))
+    def started(self, work: Work, ledger: Ledger) -> None:
+        self._tally = _Tally(work, ledger)
+        self.notice(_headline(work, ledger))
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
 
@@ -86,7 +85,9 @@ class _Live(_Quiet):
             self._tally.epoch()
         if isinstance(event, End):
             trial = self._tally.ended(event)
-            line = Text(f"trial {trial.number:>4} {_story(trial, self._tally)}", style=_COLOURS.get(trial.state, ""))
+            line = Text(
+                f"{self._tally.work.label(trial)} {_story(trial, self._tally)}", style=_COLOURS.get(trial.state, "")
+            )
             self._console.print(line, overflow="ellipsis", no_wrap=True)
 
     def tick(self) -> None:
@@ -102,11 +103,11 @@ class _Live(_Quiet):
 
     def _picture(self) -> Group:
         tally = self._tally
-        wanted = tally.file.search.trials
+        work = tally.work
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
-            ProgressBar(total=wanted, completed=tally.done, width=30),
-            f"{tally.done}/{wanted} trials",
+            ProgressBar(total=work.count, completed=tally.done, width=30),
+            f"{tally.done}/{work.count} {work.noun}s",
             f"{tally.rate():.2f} epochs/s",
             f"{_spelled(tally.ledger.active_seconds)} gone",
             _left(tally),
@@ -118,17 +119,16 @@ class _Live(_Quiet):
         running = Table.grid(padding=(0, 2))
         for trial in tally.running()[:8]:
             report = trial.epochs.get(trial.last_epoch)
-            score = "" if report is None else f"{tally.file.metric.name} {report.score:.4g}"
-            budget = tally.file.scheduler.max_epochs
-            running.add_row(f"  trial {trial.number}", f"epoch {trial.last_epoch}/{budget or '?'}", score)
-        return Group(bar, states, Text(f"best: {tally.best_text()}"), running)
+            score = "" if report is None else f"{work.metric.name} {report.score:.4g}"
+            running.add_row(f"  {work.label(trial)}", f"epoch {trial.last_epoch}/{work.max_epochs or '?'}", score)
+        return Group(bar, states, *([Text(f"best: {tally.best_text()}")] if work.contest else []), running)
 
 
 class _Tally:
     """Counts of a search, kept up event by event."""
 
-    def __init__(self, file: SearchFile, ledger: Ledger) -> None:
-        self.file = file
+    def __init__(self, work: Work, ledger: Ledger) -> None:
+        self.work = work
         self.ledger = ledger
         self._best: tuple[float, int] | None = None
         self._epochs: deque[float] = deque()
@@ -177,46 +177,46 @@ class _Tally:
         bounds = []
         if fresh:
             pace = (time.monotonic() - self._began) / fresh
-            bounds.append(pace * (self.file.search.trials - self.done))
-        if self.file.search.time_budget is not None:
-            bounds.append(max(0.0, self.file.search.time_budget - self.ledger.active_seconds))
+            bounds.append(pace * (self.work.count - self.done))
+        if self.work.time_budget is not None:
+            bounds.append(max(0.0, self.work.time_budget - self.ledger.active_seconds))
         return min(bounds, default=None)
 
     def best_text(self) -> str:
         """Return the best score so far in words."""
         if self._best is None:
             return "no trial has completed yet"
-        return f"{self.file.metric.name} {self._best[0]:.4f} (trial {self._best[1]})"
+        return f"{self.work.metric.name} {self._best[0]:.4f} (trial {self._best[1]})"
 
     def is_best(self, number: int) -> bool:
-        """Return whether a trial is the best so far."""
-        return self._best is not None and self._best[1] == number
+        """Return whether a trial is the best so far, where that is what is looked for."""
+        return self.work.contest and self._best is not None and self._best[1] == number
 
     def _count(self, trial: Trial) -> None:
         self._states[trial.state] += 1
-        report = trial.best(self.file.metric.goal)
+        report = trial.best(self.work.metric.goal)
         if trial.state is not State.COMPLETED or report is None:
             return
-        if self._best is None or self.file.metric.goal.better(report.score, self._best[0]):
+        if self._best is None or self.work.metric.goal.better(report.score, self._best[0]):
             self._best = (report.score, trial.number)
 
 
-def _headline(file: SearchFile, ledger: Ledger, concurrent: int) -> str:
+def _headline(work: Work, ledger: Ledger) -> str:
     before = sum(trial.end is not None for trial in ledger.history.trials.values())
     resumed = f", {before} ended before" if before else ""
-    gpus = f", {file.resources.gpus_per_trial:g} GPU each" if file.resources.gpus_per_trial else ""
+    gpus = f", {work.resources.gpus_per_trial:g} GPU each" if work.resources.gpus_per_trial else ""
     return (
-        f"{file.name}: {file.search.trials} trials{resumed}, {concurrent} side by side"
-        f" ({file.resources.cpus_per_trial:g} CPU each{gpus}), {file.search.algorithm} and {file.scheduler.type}"
+        f"{work.title}: {work.count} {work.noun}s{resumed}, {work.concurrent} side by side"
+        f" ({work.resources.cpus_per_trial:g} CPU each{gpus}), {work.how}"
     )
 
 
 def _story(trial: Trial, tally: _Tally) -> str:
     assert trial.end is not None
-    report = trial.best(tally.file.metric.goal)
+    report = trial.best(tally.work.metric.goal)
     parts = [str(trial.state), f"after {trial.last_epoch} epochs"]
     if trial.state in (State.COMPLETED, State.STOPPED) and report is not None:
-        parts.append(f"{tally.file.metric.name} {report.score:.4f}")
+        parts.append(f"{tally.work.metric.name} {report.score:.4f}")
     if trial.end.error is not None:
         parts.append(trial.end.error)
     if tally.is_best(trial.number):

@@ -14,8 +14,6 @@ from tuner.datasets.prepared import PreparedData
 from tuner.datasets.split_arrays import split_arrays
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
 from tuner.facts.provenance import versions
-from tuner.facts.records import State
-from tuner.journal.history import History
 from tuner.journal.lock import refuse_if_held
 from tuner.journal.log import Log
 from tuner.leaderboard.info import SearchInfo
@@ -23,9 +21,10 @@ from tuner.search.ledger import Ledger
 from tuner.search.proposer import Proposer
 from tuner.search.schedulers import SCHEDULERS
 from tuner.space.searchfile import SearchFile
+from tuner.study.drive import drive, exit_code
 from tuner.study.folder import Folder
 from tuner.study.job import Job
-from tuner.study.observer import Observer
+from tuner.study.observer import Observer, Work
 from tuner.study.publisher import KeptCheckpoints, Publisher
 from tuner.study.resources import local_ray, slots
 from tuner.study.resume import is_finished
@@ -111,10 +110,28 @@ def _machine(file: SearchFile, folder: Folder, observer: Observer) -> Iterator[t
     observer.notice(f"{file.name}: starting Ray on this machine")
     with local_ray() as machines:
         concurrent = slots(machines, file.resources)
-        yield concurrent, _prepare(file, folder if folder.exists else None)
+        prepared = prepare_data(file, folder if folder.exists else None)
+        if file.data is not None and prepared is not None:
+            split_arrays(  # so that counts which the data cannot give are an error here, and trials find it done
+                prepared,
+                validation=file.data.validation,
+                split_seed=file.data.split_seed,
+                train_images=file.data.train_images,
+            )
+        yield concurrent, prepared
 
 
-def _prepare(file: SearchFile, existing: Folder | None) -> PreparedData | None:
+def prepare_data(file: SearchFile, existing: Folder | None) -> PreparedData | None:
+    """Return the decoded data set of a file; None for one's own trainable.
+
+    Args:
+        file: Says which.
+        existing: A search on the same data, or None.
+
+    Raises:
+        UsageError: There is no such data set, or its content is not what the existing search began with.
+        StorageError: The cache cannot be written.
+    """
     if file.data is None:
         return None
     prepared = prepare(file.data.dataset, Path(file.data.root) if file.data.root else None)
@@ -125,12 +142,6 @@ def _prepare(file: SearchFile, existing: Folder | None) -> PreparedData | None:
                 f"the data set is not the one that this search began with "
                 f"(fingerprint {prepared.fingerprint[:12]}, was {before[:12]})"
             )
-    split_arrays(  # so that counts which the data cannot give are an error here, and trials find it done
-        prepared,
-        validation=file.data.validation,
-        split_seed=file.data.split_seed,
-        train_images=file.data.train_images,
-    )
     return prepared
 
 
@@ -144,9 +155,6 @@ def _drive(
     signals: CaughtSignals,
     observer: Observer,
 ) -> Outcome:
-    from tuner.search.executor import execute
-    from tuner.study.trainable import TrialRunner
-
     info = SearchInfo.of(file.name, file.metric.name, file.metric.goal, file.space)
     if log.notice:
         observer.notice(log.notice)
@@ -158,34 +166,25 @@ def _drive(
     publisher = Publisher(folder.path, info, ledger, kept)
     publisher.publish(live=True)
     publisher.start()
-    observer.started(file, ledger, concurrent)
-    ledger.listeners += [publisher.heard, observer.heard]
-
-    def should_stop() -> bool:
-        observer.tick()
-        return signals.first is not None or publisher.failure is not None
-
     try:
-        execute(
+        drive(
             ledger,
-            TrialRunner,
-            _job(file, folder, prepared),
-            slots=concurrent,
-            cpus=file.resources.cpus_per_trial,
-            gpus=file.resources.gpus_per_trial,
-            reuse=file.resources.reuse_workers,
-            trial_timeout=file.trial_timeout,
-            should_stop=should_stop,
+            job_of(file, folder.path, prepared),
+            file,
+            _work(file, concurrent),
+            signals=signals,
+            observer=observer,
+            listeners=[publisher.heard],
+            failing=lambda: publisher.failure is not None,
         )
     finally:
-        observer.ended()
         publisher.stop()
     if publisher.failure is not None:
         raise publisher.failure
     reason = signals.first.name if signals.first is not None else _reason(ledger)
     ledger.close(reason)
     publisher.finish()
-    return Outcome(folder.path, reason, _code(ledger.history, reason), ledger.hopeless)
+    return Outcome(folder.path, reason, exit_code(ledger.history, reason), ledger.hopeless)
 
 
 def _ledger(file: SearchFile, log: Log, concurrent: int) -> Ledger:
@@ -211,16 +210,21 @@ def _reason(ledger: Ledger) -> str:
     return "trials" if ledger.all_proposed else "exhausted"
 
 
-def _code(history: History, reason: str = "") -> ExitCode:
-    if reason in ("SIGINT", "SIGTERM"):
-        return ExitCode[reason]
-    states = {trial.state for trial in history.trials.values()}
-    if reason == "aborted" or State.COMPLETED not in states:
-        return ExitCode.ABORTED
-    return ExitCode.TRIAL_FAILED if State.FAILED in states else ExitCode.OK
+def _work(file: SearchFile, concurrent: int) -> Work:
+    return Work(
+        title=file.name,
+        count=file.search.trials,
+        concurrent=concurrent,
+        resources=file.resources,
+        how=f"{file.search.algorithm} and {file.scheduler.type}",
+        metric=file.metric,
+        max_epochs=file.scheduler.max_epochs,
+        time_budget=file.search.time_budget,
+    )
 
 
-def _job(file: SearchFile, folder: Folder, prepared: PreparedData | None) -> Job:
+def job_of(file: SearchFile, folder: Path, prepared: PreparedData | None) -> Job:
+    """Return what the trials of a file share; they write below ``folder``."""
     return Job(
         trainable=file.trainable,
         import_paths=(str(file.path.absolute().parent), str(Path.cwd())),
@@ -229,7 +233,7 @@ def _job(file: SearchFile, folder: Folder, prepared: PreparedData | None) -> Job
         metric=file.metric.name,
         goal=file.metric.goal,
         max_epochs=file.scheduler.max_epochs,
-        folder=folder.path,
+        folder=folder,
         cpus=file.resources.cpus_per_trial,
         gpus=file.resources.gpus_per_trial,
     )

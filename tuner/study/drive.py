@@ -1,0 +1,77 @@
+"""One driver at work: Ray Tune runs what a ledger hands out, people are shown it, signals end it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tuner.facts.errors import ExitCode
+from tuner.facts.records import State
+from tuner.journal.history import History
+from tuner.search.ledger import Ledger, Listener
+from tuner.space.searchfile import SearchFile
+from tuner.study.job import Job
+from tuner.study.observer import Observer, Work
+from tuner.study.signals import CaughtSignals
+
+
+def drive(
+    ledger: Ledger,
+    job: Job,
+    file: SearchFile,
+    work: Work,
+    *,
+    signals: CaughtSignals,
+    observer: Observer,
+    listeners: Sequence[Listener] = (),
+    failing: Callable[[], bool] = lambda: False,
+) -> None:
+    """Run what a ledger hands out on a running Ray, until nothing is left, time is up or a signal came.
+
+    Args:
+        ledger: Answers what runs next and what goes on.
+        job: Handed to every trial.
+        file: Says what a trial takes.
+        work: What is shown.
+        signals: Looked at all the time.
+        observer: Shown what happens, after ``listeners`` have heard it.
+        listeners: Hear each new event.
+        failing: Asked many times a second whether something else broke.
+
+    Raises:
+        StorageError: The log could not be written.
+        ClusterError: Ray died.
+    """
+    from tuner.search.executor import execute
+    from tuner.study.trainable import TrialRunner
+
+    observer.started(work, ledger)
+    ledger.listeners += [*listeners, observer.heard]
+
+    def should_stop() -> bool:
+        observer.tick()
+        return signals.first is not None or failing()
+
+    try:
+        execute(
+            ledger,
+            TrialRunner,
+            job,
+            slots=work.concurrent,
+            cpus=file.resources.cpus_per_trial,
+            gpus=file.resources.gpus_per_trial,
+            reuse=file.resources.reuse_workers,
+            trial_timeout=file.trial_timeout,
+            should_stop=should_stop,
+        )
+    finally:
+        observer.ended()
+
+
+def exit_code(history: History, reason: str) -> ExitCode:
+    """Return the exit code of a driver that ended for a reason: a signal's name, aborted, or a good one."""
+    if reason in ("SIGINT", "SIGTERM"):
+        return ExitCode[reason]
+    states = {trial.state for trial in history.trials.values()}
+    if reason == "aborted" or State.COMPLETED not in states:
+        return ExitCode.ABORTED
+    return ExitCode.TRIAL_FAILED if State.FAILED in states else ExitCode.OK
