@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.datasets.split import split
+from tuner.datasets.split import Reserved, reserved_images, split
 from tuner.facts.errors import UsageError
 
 BALANCED = np.repeat(np.arange(10), 100)
@@ -54,6 +54,17 @@ def test_a_training_subset_leaves_the_validation_images_alone():
     assert np.array_equal(whole, subset)
 
 
+def test_reserved_images_are_stratified_and_in_no_part_of_any_split():
+    reserved = Reserved(count=50, seed=7)
+    aside = reserved_images(BALANCED, reserved)
+    assert np.bincount(BALANCED[aside]).tolist() == [5] * 10
+    for split_seed in range(5):
+        train, held = split(BALANCED, validation=200, split_seed=split_seed, reserved=reserved)
+        assert sorted({*aside, *train, *held}) == list(range(1000))
+        assert len(aside) + len(train) + len(held) == 1000
+    assert not np.array_equal(aside, reserved_images(BALANCED, Reserved(count=50, seed=8)))
+
+
 @pytest.mark.parametrize(
     ("counts", "said"),
     [
@@ -61,6 +72,7 @@ def test_a_training_subset_leaves_the_validation_images_alone():
         ({"validation": 991}, "and 990 (what there is), not 991"),
         ({"validation": 500, "train_images": 501}, "data.train_images must lie between 10 (one image a class) and 500"),
         ({"validation": 500, "train_images": 0}, "data.train_images"),
+        ({"validation": 500, "train_images": 401, "reserved": Reserved(100, 0)}, "400 (what there is), not 401"),
     ],
 )
 def test_impossible_counts_are_refused(counts, said):

@@ -11,8 +11,8 @@ import pytest
 
 from tuner.datasets.prepare import prepare
 from tuner.datasets.prepared import PreparedData
-from tuner.datasets.split import split
-from tuner.datasets.split_arrays import split_arrays
+from tuner.datasets.split import Reserved, reserved_images, split
+from tuner.datasets.split_arrays import remove_split, split_arrays
 from tuner.facts.errors import UsageError
 
 SETTINGS = {"validation": 300, "split_seed": 3, "train_images": 800}
@@ -54,6 +54,26 @@ def test_other_settings_are_another_split(tmp_path: Path) -> None:
     first = split_arrays(prepared, validation=300, split_seed=3, train_images=None)
     second = split_arrays(prepared, validation=300, split_seed=4, train_images=None)
     assert not np.array_equal(first.validation_images, second.validation_images)
+
+
+def test_reserved_images_are_in_no_part(tmp_path: Path) -> None:
+    prepared = prepare("digits", cache=tmp_path)
+    images, labels = prepared.load_train()
+    reserved = Reserved(count=100, seed=5)
+    aside = {images[index].tobytes() for index in reserved_images(labels, reserved)}
+    whole = split_arrays(prepared, validation=300, split_seed=3, train_images=None)
+    arrays = split_arrays(prepared, validation=300, split_seed=3, train_images=None, reserved=reserved)
+    assert len(arrays.train_labels) == len(whole.train_labels) - 100
+    assert not aside & {image.tobytes() for part in (arrays.train_images, arrays.validation_images) for image in part}
+
+
+def test_a_removed_split_frees_the_disk_and_comes_back_the_same(tmp_path: Path) -> None:
+    prepared = prepare("digits", cache=tmp_path)
+    before = split_arrays(prepared, **SETTINGS).train_images.copy()  # type: ignore[arg-type]
+    split_arrays(prepared, validation=200, split_seed=3, train_images=None)
+    remove_split(prepared, **SETTINGS)  # type: ignore[arg-type]
+    assert len([path for path in (prepared.folder / "splits").iterdir() if path.is_dir()]) == 1
+    assert np.array_equal(split_arrays(prepared, **SETTINGS).train_images, before)  # type: ignore[arg-type]
 
 
 def test_counts_that_are_not_there_leave_nothing(tmp_path: Path) -> None:

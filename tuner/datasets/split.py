@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,8 +13,21 @@ from tuner.facts.errors import UsageError
 Indices = NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Reserved:
+    """Training images that no split may hold, stratified and by a seed, so that every model can be asked about them."""
+
+    count: int
+    seed: int
+
+
 def split(
-    labels: Labels, *, validation: int, split_seed: int, train_images: int | None = None
+    labels: Labels,
+    *,
+    validation: int,
+    split_seed: int,
+    train_images: int | None = None,
+    reserved: Reserved | None = None,
 ) -> tuple[Indices, Indices]:
     """Split training images into those that train and those that validate, both stratified.
 
@@ -23,6 +38,7 @@ def split(
         validation: Images to hold out, at least one a class on average.
         split_seed: Seed of the draw.
         train_images: Images to train on, drawn from what validation leaves; None takes all of it.
+        reserved: Images that belong to neither part, or None.
 
     Returns:
         Indices into ``labels`` for training and for validation, each ascending, disjoint.
@@ -30,11 +46,14 @@ def split(
     Raises:
         UsageError: Counts above what there is, or below the number of classes.
     """
-    counts = np.bincount(labels)
-    classes = int(np.count_nonzero(counts))
-    _check("validation", validation, classes, len(labels) - classes)
+    free = np.ones(len(labels), bool)
+    if reserved is not None:
+        free[reserved_images(labels, reserved)] = False
+    counts = np.bincount(labels[free])
+    classes, total = int(np.count_nonzero(counts)), int(free.sum())
+    _check("validation", validation, classes, total - classes)
     held_out = _shares(counts, validation)
-    left = len(labels) - validation
+    left = total - validation
     if train_images is not None:
         _check("train_images", train_images, classes, left)
     kept = _shares(counts - held_out, left if train_images is None else train_images)
@@ -42,10 +61,18 @@ def split(
     generator = np.random.default_rng(split_seed)
     train, held = [], []
     for label in range(len(counts)):
-        drawn = generator.permutation(np.flatnonzero(labels == label))
+        drawn = generator.permutation(np.flatnonzero((labels == label) & free))
         held.append(drawn[: held_out[label]])
         train.append(drawn[held_out[label] : held_out[label] + kept[label]])
     return np.sort(np.concatenate(train)), np.sort(np.concatenate(held))
+
+
+def reserved_images(labels: Labels, reserved: Reserved) -> Indices:
+    """Return the indices of reserved images, ascending."""
+    generator = np.random.default_rng(reserved.seed)
+    shares = _shares(np.bincount(labels), reserved.count)
+    drawn = [generator.permutation(np.flatnonzero(labels == label))[:share] for label, share in enumerate(shares)]
+    return np.sort(np.concatenate(drawn))
 
 
 def _shares(counts: NDArray[np.int64], total: int) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ from filelock import FileLock
 from tuner.datasets.contents import Images, Labels
 from tuner.datasets.entry import flush
 from tuner.datasets.prepared import PreparedData, load_split
-from tuner.datasets.split import Indices, split
+from tuner.datasets.split import Indices, Reserved, split
 from tuner.facts.errors import StorageError
 
 _CHUNK = 4096  # images copied at a time: bounds the memory of writing
@@ -35,7 +35,14 @@ class SplitArrays:
     validation_labels: Labels
 
 
-def split_arrays(prepared: PreparedData, *, validation: int, split_seed: int, train_images: int | None) -> SplitArrays:
+def split_arrays(
+    prepared: PreparedData,
+    *,
+    validation: int,
+    split_seed: int,
+    train_images: int | None,
+    reserved: Reserved | None = None,
+) -> SplitArrays:
     """Return a search's images; the first process of a machine that asks writes them, the others wait.
 
     Args:
@@ -43,34 +50,51 @@ def split_arrays(prepared: PreparedData, *, validation: int, split_seed: int, tr
         validation: Images to hold out (see ``split``).
         split_seed: Seed of the draw.
         train_images: Images to train on, or None for all that are left.
+        reserved: Images that belong to neither part, or None.
 
     Raises:
         UsageError: Counts that the data set cannot give.
         StorageError: The cache is full or cannot be written.
     """
-    settings = f"{validation} {split_seed} {train_images}"
-    folder = prepared.folder / "splits" / hashlib.sha256(settings.encode()).hexdigest()[:16]
+    folder = _folder(prepared, validation, split_seed, train_images, reserved)
     found = _read(folder)
     if found is not None:
         return found
     images, labels = prepared.load_train()
-    parts = dict(
-        zip(
-            ("train", "validation"),
-            split(labels, validation=validation, split_seed=split_seed, train_images=train_images),
-            strict=True,
-        )
+    train, held_out = split(
+        labels, validation=validation, split_seed=split_seed, train_images=train_images, reserved=reserved
     )
     try:
         folder.parent.mkdir(exist_ok=True)
         with FileLock(folder.parent / ".lock"):
             if _read(folder) is None:
-                _write(folder, images, labels, parts)
+                _write(folder, images, labels, {"train": train, "validation": held_out})
     except OSError as error:
         raise StorageError(f"the cache folder cannot be written ({error.strerror or error})") from error
     found = _read(folder)
     assert found is not None, "a split that was just written reads back"
     return found
+
+
+def remove_split(
+    prepared: PreparedData,
+    *,
+    validation: int,
+    split_seed: int,
+    train_images: int | None,
+    reserved: Reserved | None = None,
+) -> None:
+    """Free the disk of a split that nothing needs any more; the next one who asks writes it again."""
+    shutil.rmtree(_folder(prepared, validation, split_seed, train_images, reserved), ignore_errors=True)
+
+
+def _folder(
+    prepared: PreparedData, validation: int, split_seed: int, train_images: int | None, reserved: Reserved | None
+) -> Path:
+    settings = f"{validation} {split_seed} {train_images}"
+    if reserved is not None:
+        settings += f" {reserved.count} {reserved.seed}"
+    return prepared.folder / "splits" / hashlib.sha256(settings.encode()).hexdigest()[:16]
 
 
 def _read(folder: Path) -> SplitArrays | None:
