@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from tuner.facts.fields import Field, condition
+from tuner.hyperparameters.architecture_table import architecture_table
 from tuner.hyperparameters.table import FIELDS, GROUPS
 
 _INTRODUCTION = """\
@@ -43,6 +44,8 @@ def _lines() -> Iterator[str]:
     for group, members in groupby(FIELDS.values(), key=lambda field: field.group):
         yield f"## {group}\n"
         yield f"{GROUPS[group].__doc__}\n"
+        if group == "Model":
+            yield from architecture_table()
         for field in members:
             yield from _entry(field)
 
@@ -64,7 +67,9 @@ def _entry(field: Field) -> Iterator[str]:
 def _defaults(field: Field) -> str:
     words = [_spelled(field.default)]
     for parent, by_value in field.default_by.items():
-        words += [f"{_spelled(default)} where `{parent}` is {value}" for value, default in by_value.items()]
+        for default in dict.fromkeys(by_value.values()):
+            parents = " or ".join(str(value) for value, other in by_value.items() if other == default)
+            words.append(f"{_spelled(default)} where `{parent}` is {parents}")
     return ", ".join(words)
 
 
