@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.space.searchfiles import OWN, SMALL, WHOLE, read, write
-from tuner.facts.errors import UsageError
+from tuner.facts.errors import SearchFileError, UsageError
 from tuner.facts.records import Goal
 from tuner.hyperparameters.table import TRAINABLES
 from tuner.space.domains import Constant, Integer, Listed, Real
-from tuner.space.read import read_search_file
+from tuner.space.read import read_search_file, read_settings
 from tuner.space.searchfile import Data
 
 
@@ -173,3 +173,17 @@ def test_the_shipped_search_files_are_good(name):
     file = read_search_file(path, trainables=TRAINABLES)
     assert file.name == name
     assert file.warnings == ()
+
+
+@pytest.mark.parametrize("text", [WHOLE, SMALL, OWN, SMALL + "  schedule: multistep\n  milestones: [3, 5]\n"])
+def test_recorded_settings_read_back_as_the_same_search(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    file = read(tmp_path, text)
+    settings = json.loads(json.dumps(file.settings()))
+    again = read_settings(settings, "search.json", ["max_concurrent=3"], trainables=TRAINABLES)
+    assert again.resources.max_concurrent == 3
+    assert again.space == file.space
+    unchanged = read_settings(settings, "search.json", trainables=TRAINABLES)
+    assert json.loads(json.dumps(unchanged.settings())) == settings
+    with pytest.raises(SearchFileError, match="'trials' must be"):
+        read_settings({**settings, "search": {"trials": -1}}, "search.json", trainables=TRAINABLES)

@@ -21,7 +21,7 @@ from tuner.space.searchfile import Data, Metric, Resources, Scheduler, Search, S
 from tuner.space.sections import SECTIONS, TOP, TOP_KEYS, Section, keys_of, read_section
 from tuner.space.space import Space
 from tuner.space.usercode import trainable_problem
-from tuner.space.yaml_nodes import Node, read_yaml
+from tuner.space.yaml_nodes import Node, node_of, read_yaml
 
 #: What a built-in trainable reports and can be searched by, and which way is better.
 QUALITIES: Mapping[str, Goal] = {
@@ -96,6 +96,39 @@ def read_nodes(
     """
     root = override(root, overrides, flags or {}, trainables, report)
     return _Reading(path, text, root, trainables, report).file()
+
+
+def read_settings(
+    settings: Mapping[str, Any],
+    source: str,
+    overrides: Sequence[str] = (),
+    *,
+    trainables: Mapping[str, Mapping[str, Field]],
+) -> SearchFile:
+    """Return a search from what ``SearchFile.settings`` gave, as search.json holds it.
+
+    Args:
+        settings: Of the search. No path is among them, so that one's own trainable is looked for in the current folder.
+        source: What problems name as their source.
+        overrides: The texts ``PATH=VALUE`` that follow ``--set``.
+        trainables: Name of each built-in trainable to its fields.
+
+    Raises:
+        SearchFileError: All that is wrong with the settings and the overrides.
+    """
+    report = Reporter()
+    written = {**settings, "parameters": {name: _entry(item) for name, item in settings["parameters"].items()}}
+    root = override(node_of(written, Place(source)), overrides, {}, trainables, report)
+    return _Reading(Path(source), "", root, trainables, report).file()
+
+
+def _entry(alternatives: Sequence[Mapping[str, Any]]) -> Any:
+    """Return a parameter's recorded alternatives as a file would write them."""
+    shortened = [
+        {key: value for key, value in item.items() if key == "value" or value not in (None, {})}
+        for item in alternatives
+    ]
+    return shortened[0].get("value", shortened[0]) if len(shortened) == 1 and "when" not in shortened[0] else shortened
 
 
 class _Reading:
