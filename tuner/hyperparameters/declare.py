@@ -35,7 +35,7 @@ def choice(default: str, choices: tuple[str, ...], meaning: str, **details: Any)
     return _declare(Kind.CHOICE, default, meaning, {"choices": choices, **details})
 
 
-def integers(default: tuple[int, ...], meaning: str, **details: Any) -> Any:
+def integers(default: tuple[int, ...] | None, meaning: str, **details: Any) -> Any:
     """Declare an INTEGERS field; ``details`` are further attributes of ``Field``."""
     return _declare(Kind.INTEGERS, default, meaning, details)
 

@@ -30,7 +30,16 @@ clipping, `clip_share` the share of clipped steps, and `lr_now` the learning rat
 
 A loss or gradient that is not finite ends the trial as diverged before it changes a weight. A last batch of a
 single image joins the batch before it, so that no batch norm sees one image alone. With `warmup_epochs` the
-schedule stretches over the epochs that are left.
+schedule begins after the warmup and stretches over the epochs that are left.
+
+## What `epochs` means for rungs
+
+`epochs` is the budget, and cosine, linear and onecycle stretch over the whole of it. A trial that is stopped at a
+rung was on this long schedule: its learning rate was still high, and its score says how it stood there, not what
+so many epochs with an annealing of their own would have given. All trials at a rung have the same budget, so that
+their order is fair, but a schedule whose rate falls early (step, exponential) looks better at an early rung than
+one whose rate falls late, whatever they reach in the end. Where `schedule` itself is searched, a larger
+`grace_period` judges it later.
 """
 
 
@@ -59,6 +68,8 @@ def _entry(field: Field) -> Iterator[str]:
     if field.applies:
         conditions = " and ".join(condition(FIELDS[parent], on) for parent, on in field.applies.items())
         yield f"- Applies where {conditions}"
+    for rule in field.rules:
+        yield f"- Rule: {rule.says}"
     if field.source:
         yield f"- Source: {field.source}"
     yield ""
@@ -75,7 +86,7 @@ def _defaults(field: Field) -> str:
 
 def _spelled(value: object) -> str:
     if value is None:
-        return "null (off)"
+        return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

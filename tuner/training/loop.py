@@ -111,6 +111,7 @@ def train(
             "epoch_seconds": time.perf_counter() - epoch_began,
             "parameter_count": models.parameter_count(model),
         }
+        schedule.finish_epoch(report["val_loss"])
         early_stopping.update(report)
         best.update(epoch, report[metric], model)
         if checkpoint is not None:
