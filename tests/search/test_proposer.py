@@ -11,8 +11,9 @@ from optuna.trial import TrialState
 from tests.search.simulation import CONDITIONAL, Simulation, parameter, space_of
 from tuner.facts.errors import UsageError
 from tuner.facts.records import Decision, Goal, Origin, State
+from tuner.facts.seeds import derived_seed
 from tuner.journal.events import Ask, End, Epoch, Rung
-from tuner.search.proposer import Proposer, derived_seed
+from tuner.search.proposer import Proposer
 from tuner.space.domains import Integer, Listed, Real
 from tuner.space.expressions import parse
 from tuner.space.space import Space

@@ -9,20 +9,36 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from tuner.facts.errors import StorageError
 from tuner.facts.records import Decision, Goal, State
+from tuner.facts.seeds import derived_seed
 from tuner.journal.events import Ask, Close, End, Epoch, Event, Open, Retry, Rung, Start
 from tuner.journal.history import History, Trial, counts
 from tuner.journal.log import Log
 from tuner.search.messages import Assignment, Ended, Message, Report
-from tuner.search.proposer import Proposer, derived_seed
+from tuner.search.proposer import Proposal
 from tuner.search.schedulers import Scheduler
 
 #: So many first trials failing with the same error mean that the next ones will too.
 SAME_FAILURES = 5
 
 Listener = Callable[[Event], None]
+
+
+class Proposer(Protocol):
+    """Decides what the next trial is; learns from the log alone."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing is left to propose."""
+
+    def observe(self, event: Event) -> None:
+        """Take in the log's next event that counts."""
+
+    def propose(self, n: int) -> Proposal:
+        """Return the configuration of trial ``n``."""
 
 
 class Ledger:

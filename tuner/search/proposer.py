@@ -6,7 +6,6 @@ that replays a log, proposes what the running one did.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from optuna.trial import TrialState, create_trial
 
 from tuner.facts.errors import UsageError
 from tuner.facts.records import Goal, Origin, State
+from tuner.facts.seeds import derived_seed
 from tuner.journal.events import Ask, End, Epoch, Event, Rung
 from tuner.search.distributions import distribution_of, suggest, to_optuna
 from tuner.search.samplers import SAMPLERS, STARTUP_TRIALS
@@ -167,12 +167,6 @@ class Proposer:
 
 
 _OPEN = object()
-
-
-def derived_seed(search_seed: int, n: int) -> int:
-    """Return the seed of trial ``n``: 31 bits of SHA-256 over the search's seed and the number."""
-    digest = hashlib.sha256(f"{search_seed}:{n}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") >> 1
 
 
 def _identity(config: Mapping[str, Any]) -> str:

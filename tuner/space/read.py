@@ -116,10 +116,9 @@ def read_settings(
     Raises:
         SearchFileError: All that is wrong with the settings and the overrides.
     """
-    report = Reporter()
     written = {**settings, "parameters": {name: _entry(item) for name, item in settings["parameters"].items()}}
-    root = override(node_of(written, Place(source)), overrides, {}, trainables, report)
-    return _Reading(Path(source), "", root, trainables, report).file()
+    root = node_of(written, Place(source))
+    return read_nodes(root, Path(source), "", overrides, trainables=trainables, report=Reporter())
 
 
 def _entry(alternatives: Sequence[Mapping[str, Any]]) -> Any:

@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Generator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from tuner.datasets.split import reserved_images
 from tuner.datasets.split_arrays import split_arrays
-from tuner.hyperparameters.table import resolve
+from tuner.hyperparameters.table import Hyperparameters, resolve
+from tuner.journal.storage import write_atomically
 from tuner.study.job import Job, Trainable
+from tuner.training import models
+from tuner.training.checkpoints import best_weights
 from tuner.training.data import TrainingData
 from tuner.training.loop import train
+from tuner.training.normalization import NORMALIZATIONS
+from tuner.training.predictions import predict_probabilities
 
 
 def builtin_trainable(job: Job) -> Trainable:
     """Return the built-in trainable of a job; its data stays in the process for the trials that follow."""
 
     def cifar(config: dict[str, Any], checkpoint: Path) -> Generator[Mapping[str, Any], None, str | None]:
-        return (
-            yield from train(
-                resolve(config),
-                _data(job),
-                device=device_of(job),
-                checkpoint=checkpoint,
-                metric=job.metric,
-                goal=job.goal,
-            )
+        hyperparameters, data = resolve(config), _data(job, job.split_seed_of(config))
+        reason = yield from train(
+            hyperparameters,
+            data,
+            device=device_of(job),
+            checkpoint=checkpoint,
+            metric=job.metric,
+            goal=job.goal,
         )
+        if job.reserved is not None:
+            _write_probabilities(job, config, hyperparameters, data, checkpoint)
+        return reason
 
     return cifar
 
@@ -40,13 +50,32 @@ def device_of(job: Job) -> torch.device:
 
 
 @lru_cache(maxsize=1)
-def _data(job: Job) -> TrainingData:
+def _data(job: Job, split_seed: int) -> TrainingData:
     """Return the training and validation images; the test split is not opened."""
     assert job.data is not None and job.prepared is not None
     arrays = split_arrays(
         job.prepared,
         validation=job.data.validation,
-        split_seed=job.data.split_seed,
+        split_seed=split_seed,
         train_images=job.data.train_images,
+        reserved=job.reserved,
     )
     return TrainingData.from_arrays(**vars(arrays), classes=job.prepared.classes, device=device_of(job))
+
+
+def _write_probabilities(
+    job: Job, config: Mapping[str, Any], hyperparameters: Hyperparameters, data: TrainingData, checkpoint: Path
+) -> None:
+    """Write down what a trained trial's best weights say about the reserved images, before the trial has ended."""
+    assert job.prepared is not None and job.reserved is not None
+    images, labels = job.prepared.load_train()
+    chosen = torch.from_numpy(images[reserved_images(labels, job.reserved)]).to(device_of(job))
+    model = models.build(hyperparameters, data.image_shape, len(data.classes))
+    model.load_state_dict(best_weights(checkpoint)[1])
+    model.to(chosen.device)
+    probabilities = predict_probabilities(model, chosen, NORMALIZATIONS[hyperparameters.input.normalize](data))
+    buffer = io.BytesIO()
+    np.save(buffer, probabilities.float().numpy())
+    path = job.probabilities_path(config)
+    path.parent.mkdir(exist_ok=True)
+    write_atomically(path, buffer.getvalue())

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import inspect
+import itertools
+import json
 import sys
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
@@ -12,8 +15,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from tuner.datasets.prepared import PreparedData
+from tuner.datasets.split import Reserved
 from tuner.facts.errors import UsageError
 from tuner.facts.records import Goal
+from tuner.facts.seeds import derived_seed
 from tuner.space.searchfile import Data
 
 #: What every trainable is: a generator of one mapping an epoch, whose return value may name why it ended.
@@ -35,6 +40,9 @@ class Job:
         folder: The search's results folder.
         cpus: CPUs of a trial, which is its number of threads, at least 1.
         gpus: GPUs of a trial; below 1 is a share of one GPU's memory.
+        fresh_splits: Whether each trial splits the data by a seed of its own (see ``split_seed_of``).
+        reserved: Images that no trial sees before it has ended, or None; what each trial's best weights then say
+            about them goes into ``probabilities_path``.
     """
 
     trainable: str
@@ -47,11 +55,34 @@ class Job:
     folder: Path
     cpus: float
     gpus: float
+    fresh_splits: bool = False
+    reserved: Reserved | None = None
 
     @property
     def builtin(self) -> bool:
         """Whether the trainable is the built-in one."""
         return ":" not in self.trainable
+
+    def split_seed_of(self, config: Mapping[str, Any]) -> int:
+        """Return the seed by which a trial of the built-in trainable splits the data.
+
+        Fresh ones follow from the trial's seed, so that trials with equal seeds have equal images, and differ from
+        the search's.
+        """
+        assert self.data is not None
+        if not self.fresh_splits:
+            return self.data.split_seed
+        tries = (derived_seed(config["seed"], f"split {k}") for k in itertools.count())
+        return next(seed for seed in tries if seed != self.data.split_seed)
+
+    def probabilities_path(self, config: Mapping[str, Any]) -> Path:
+        """Return where a trial writes the probabilities [images, classes] of the reserved images, an .npy file."""
+        return self.folder / "probabilities" / f"{identity(config)}.npy"
+
+
+def identity(config: Mapping[str, Any]) -> str:
+    """Return 16 hexadecimal digits of the SHA-256 of a configuration's canonical JSON, its seed included."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def load_trainable(job: Job) -> Trainable:
