@@ -1,0 +1,44 @@
+"""Walks through a network's modules: replacing some, and finding the layer that comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from torch import nn
+
+Layer = nn.Conv2d | nn.Linear
+Found = TypeVar("Found", bound=nn.Module)
+
+
+def replace(model: nn.Module, kind: type[Found] | tuple[type[Found], ...], make: Callable[[Found], nn.Module]) -> None:
+    """Put ``make(module)`` in the place of each module of a kind, in order of registration, but for the model itself.
+
+    A module that already is what ``make`` returns stays; modules that stand in new ones are not looked at.
+    """
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, kind):
+                setattr(parent, name, make(child))
+
+
+def next_layers(model: nn.Module, kind: type[Found], layer: type[Layer] | None = None) -> dict[Found, Layer]:
+    """Return for each module of a kind the layer with weights that reads what it gives.
+
+    That is the next one in order of registration, which is the order of use in all of our networks. Modules after
+    which none comes are left out.
+
+    Args:
+        model: The network.
+        kind: The modules to look for.
+        layer: ``nn.Conv2d`` or ``nn.Linear`` alone; None for both.
+    """
+    found: dict[Found, Layer] = {}
+    waiting: list[Found] = []
+    for module in model.modules():
+        if isinstance(module, kind):
+            waiting.append(module)
+        elif isinstance(module, layer or Layer):
+            found.update(dict.fromkeys(waiting, module))
+            waiting = []
+    return found
