@@ -27,8 +27,8 @@ class Mixing:
     )
     mix_prob: float = real(
         1.0,
-        "Share of batches that are mixed, or of images with `mix_per` image; with mixup and cutmix both on, a fair draw "
-        "picks one.",
+        "Share of batches, or of images where `mix_per` is image, that are mixed; with mixup and cutmix both on, a "
+        "fair draw picks one.",
         minimum=0,
         maximum=1,
     )

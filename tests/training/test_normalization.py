@@ -1,0 +1,86 @@
+from typing import ClassVar
+
+import pytest
+import torch
+from torchvision.models import ResNet18_Weights
+from torchvision.transforms.v2 import functional as transforms
+
+from tests.training.helpers import CPU, digits, random_images
+from tuner.facts.errors import UsageError
+from tuner.hyperparameters.inputs import Input
+from tuner.training import normalization
+from tuner.training.data import TrainingData
+from tuner.training.normalization import input_shape, resized
+
+
+def coloured(count: int = 20) -> TrainingData:
+    images = random_images(count).numpy()
+    images[:, 1] //= 2
+    labels = torch.arange(count).numpy() % 2
+    return TrainingData.from_arrays(images, labels, images[:4], labels[:4], ("a", "b"), device=CPU)
+
+
+class NormalizationContract:
+    """What every normalization promises, with the mean and deviation that it must use."""
+
+    name: str
+    mean: ClassVar[tuple[float, ...]]
+    std: ClassVar[tuple[float, ...]]
+
+    def test_is_the_published_formula(self):
+        images = random_images(9)
+        expected = transforms.normalize(transforms.to_dtype(images, torch.float64, scale=True), self.mean, self.std)
+        got = normalization.NORMALIZATIONS[self.name](coloured())(images)
+        assert got.dtype == torch.float32
+        assert got.double().sub(expected).abs().max() < 1e-5
+
+    def test_leaves_the_bytes_alone_and_stores_channels_last(self):
+        images = random_images(9)
+        got = normalization.NORMALIZATIONS[self.name](coloured())(images)
+        assert torch.equal(images, random_images(9))
+        assert got.is_contiguous(memory_format=torch.channels_last)
+
+
+class TestDataset(NormalizationContract):
+    name = "dataset"
+    pixels = coloured().train_images.double() / 255
+    mean = tuple(pixels.mean((0, 2, 3)).tolist())
+    std = tuple(pixels.std((0, 2, 3), correction=0).tolist())
+
+
+class TestPretrained(NormalizationContract):
+    name = "pretrained"
+    mean = tuple(ResNet18_Weights.DEFAULT.transforms().mean)
+    std = tuple(ResNet18_Weights.DEFAULT.transforms().std)
+
+    def test_is_refused_for_greyscale_images(self):
+        with pytest.raises(UsageError, match="normalize: pretrained needs images of 3 channels, not 1"):
+            normalization.build(Input(normalize="pretrained"), digits())
+
+
+class TestNone(NormalizationContract):
+    name = "none"
+    mean = (0.0,) * 3
+    std = (1.0,) * 3
+
+
+def test_every_normalization_has_a_contract_test():
+    tested = {contract.name for contract in NormalizationContract.__subclasses__()}
+    assert tested == set(normalization.NORMALIZATIONS)
+
+
+@pytest.mark.parametrize("side", [5, 12, 33])
+def test_resizing_is_torchvisions(side):
+    images = random_images(7)
+    assert torch.equal(resized(images, side), transforms.resize(images, [side, side], antialias=True))
+
+
+@pytest.mark.parametrize("size", [None, 5, 33])
+def test_the_model_is_built_for_what_it_sees(size):
+    settings = Input(image_size=size)
+    images = random_images(7)
+    seen = normalization.build(settings, coloured())(images)
+    assert tuple(seen.shape[1:]) == input_shape(settings, (3, 12, 20))
+    assert seen.is_contiguous(memory_format=torch.channels_last)
+    expected = images if size is None else resized(images, size)
+    assert torch.equal(seen, normalization.dataset(coloured())(expected))
