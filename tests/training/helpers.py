@@ -28,6 +28,18 @@ def digits(train_images: int = 1300) -> TrainingData:
     )
 
 
+def without_validation(data: TrainingData) -> TrainingData:
+    """The same training images, none held out."""
+    return TrainingData.from_arrays(
+        data.train_images.numpy(),
+        data.train_labels.numpy(),
+        data.validation_images[:0].numpy(),
+        data.validation_labels[:0].numpy(),
+        data.classes,
+        device=CPU,
+    )
+
+
 def small(**config: object) -> Hyperparameters:
     """A trial of the small cnn that takes tenths of a second."""
     return resolve({"model": "cnn", "width": 8, "epochs": 3, "batch_size": 64, **config})

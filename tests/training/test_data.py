@@ -68,7 +68,7 @@ def test_arrays_that_refuse_writes_are_copied_without_a_warning(recwarn):
     [
         ({"train_images": np.zeros((30, 9, 11, 3), np.float32)}, "uint8"),
         ({"train_images": np.zeros((1, 3, 9, 11), np.uint8), "train_labels": np.zeros(1, int)}, "at least 2 training"),
-        ({"validation_images": np.zeros((0, 3, 9, 11), np.uint8)}, "at least 1 validation"),
+        ({"validation_images": np.zeros((0, 3, 9, 11), np.uint8)}, "validation labels must be 0"),
         ({"validation_images": np.zeros((10, 3, 9, 12), np.uint8)}, "one shape"),
         ({"train_labels": np.zeros(29, int)}, "30 integers"),
         ({"train_labels": np.full(30, 2)}, "from 0 to 1"),

@@ -60,3 +60,11 @@ def test_best_weights_are_those_of_the_first_best_epoch():
     state = best.state_dict()
     assert state["epoch"] == 2
     assert state["weights"]["weight"].item() == 2
+
+
+def test_without_a_score_the_last_epoch_is_the_best():
+    model = nn.Linear(1, 1)
+    best = BestWeights(Goal.MAXIMIZE)
+    for epoch in (1, 2):
+        best.update(epoch, None, model)
+    assert best.state_dict()["epoch"] == 2

@@ -3,10 +3,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tests.training.helpers import CPU, digits, random_images
+from tests.training.helpers import CPU, digits, random_images, without_validation
 from tuner.facts.errors import DivergedError
 from tuner.training.data import TrainingData
-from tuner.training.evaluation import Measure, clean_training_images, evaluate
+from tuner.training.evaluation import Measure, clean_training_images, loss_and_accuracy
 from tuner.training.normalization import NORMALIZATIONS
 
 
@@ -29,7 +29,7 @@ def test_is_plain_cross_entropy_and_accuracy_over_images_not_batches():
     data, model = digits(), Watcher()
     images, labels = data.train_images[:707], data.train_labels[:707]  # the second chunk is smaller
     normalize = NORMALIZATIONS["dataset"](data)
-    loss, accuracy = evaluate(model, images, labels, normalize)
+    loss, accuracy = loss_and_accuracy(model, images, labels, normalize).tolist()
     model.eval()
     logits = model(normalize(images)).double()
     assert loss == pytest.approx(functional.cross_entropy(logits, labels).item(), rel=1e-6)
@@ -43,7 +43,7 @@ def test_images_get_normalization_alone():
         "none": data.validation_images.double() / 255,
     }.items():
         model.seen.clear()
-        evaluate(model, data.validation_images, data.validation_labels, NORMALIZATIONS[name](data))
+        loss_and_accuracy(model, data.validation_images, data.validation_labels, NORMALIZATIONS[name](data))
         assert torch.allclose(torch.cat(model.seen).double(), expected, atol=1e-5)
 
 
@@ -57,7 +57,8 @@ def test_normalized_training_images_have_mean_0_and_deviation_1():
 def test_gives_every_module_its_own_mode_back():
     model = Watcher().train()
     model.frozen.eval()
-    evaluate(model, digits().validation_images, digits().validation_labels, NORMALIZATIONS["none"](digits()))
+    data = digits()
+    loss_and_accuracy(model, data.validation_images, data.validation_labels, NORMALIZATIONS["none"](data))
     assert model.training
     assert model.head.training
     assert not model.frozen.training
@@ -94,5 +95,13 @@ def test_a_loss_that_is_not_finite_is_divergence(broken):
     model = Watcher()
     with torch.no_grad():
         model.head[2].bias.fill_(broken)
+    measure = Measure(digits(), NORMALIZATIONS["none"](digits()))
     with pytest.raises(DivergedError, match="evaluation"):
-        Measure(digits(), NORMALIZATIONS["none"](digits()))(model)
+        measure.scores(measure(model).tolist())
+
+
+def test_without_validation_images_only_training_images_are_measured():
+    data = without_validation(digits())
+    measure = Measure(data, NORMALIZATIONS["none"](data))
+    assert list(measure.scores(measure(Watcher()).tolist())) == ["train_loss", "train_accuracy"]
+    assert len(clean_training_images(data)[0]) == 1300

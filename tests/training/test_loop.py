@@ -6,10 +6,10 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.training.helpers import CPU, digits, run, small
-from tuner.facts.errors import DivergedError
+from tests.training.helpers import CPU, TIMES, digits, run, small, without_validation
+from tuner.facts.errors import DivergedError, UsageError
 from tuner.facts.records import REPORT_NAMES, Goal
-from tuner.training import checkpoints, losses
+from tuner.training import checkpoints, losses, optimizers
 from tuner.training.loop import train
 
 EVERYTHING = {
@@ -23,7 +23,12 @@ EVERYTHING = {
     "cutout": 3,
     "label_smoothing": 0.1,
     "weight_decay": 1e-3,
+    "l1": 1e-5,
+    "l1_proximal": True,
+    "l2": 1e-4,
+    "max_norm": 3.0,
     "clip_grad_norm": 1.0,
+    "clip_grad_value": 0.5,
     "early_stop_patience": 10,
 }
 
@@ -67,6 +72,8 @@ def test_the_reported_rate_is_the_one_used():
         {"optimizer": "sgd", "momentum": 0.9, "nesterov": True, "schedule": "onecycle", "lr": 0.05},
         {"optimizer": "adamw", "schedule": "cosine", "warmup_epochs": 2, "lr": 3e-3},
         {"model": "resnet9", "width": 4, "schedule": "step", "step_size": 1, "warmup_epochs": 1},
+        {"optimizer": "adam", "loss": "mse", "lr": 3e-3},
+        {"optimizer": "rmsprop", "momentum": 0.5, "centered": True, "loss": "rmse", "lr": 1e-3},
     ],
 )
 def test_resumes_bit_for_bit(tmp_path, config):
@@ -167,26 +174,33 @@ def test_the_gate_changes_no_number():
 class HostReads(TorchDispatchMode):
     """Counts the operations for which the host waits for a value of the device."""
 
-    def __init__(self):
+    def __init__(self, monkeypatch):
         super().__init__()
         self.count = 0
+        for name in ("tolist", "item", "__bool__", "__float__", "__int__", "cpu", "numpy"):
+            self._count_calls(monkeypatch, name)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         self.count += func.overloadpacket in (torch.ops.aten._local_scalar_dense, torch.ops.aten.nonzero)
         return func(*args, **(kwargs or {}))
 
+    def _count_calls(self, monkeypatch, name):
+        plain = getattr(torch.Tensor, name)
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_gated_no_step_waits_for_the_device(optimizer):
-    counts = []
-    for batch_size in (300, 10):  # one step and thirty
-        trial = train(
-            small(**EVERYTHING, optimizer=optimizer, batch_size=batch_size), digits(300), device=CPU, gated=True
-        )
-        with HostReads() as reads:
-            next(trial)
-        counts.append(reads.count)
-    assert counts[0] == counts[1]
+        def counted(tensor, *args):
+            self.count += 1
+            return plain(tensor, *args)
+
+        monkeypatch.setattr(torch.Tensor, name, counted)
+
+
+@pytest.mark.parametrize("optimizer", optimizers.OPTIMIZERS)
+def test_gated_the_host_waits_for_the_device_once_an_epoch(monkeypatch, optimizer):
+    trial = train(small(**EVERYTHING, optimizer=optimizer, batch_size=10), digits(300), device=CPU, gated=True)
+    next(trial)
+    with HostReads(monkeypatch) as reads:
+        next(trial)
+    assert reads.count == 1
 
 
 def test_a_last_batch_of_one_never_reaches_a_batch_norm():
@@ -208,3 +222,38 @@ def test_without_augmentation_and_dropout_the_objective_is_the_training_loss():
     reports, _ = run(small(batch_size=300, lr=1e-9, epochs=1), data)
     assert reports[0]["objective"] == pytest.approx(reports[0]["train_loss"], rel=1e-4)
     assert reports[0]["parameter_count"] == 8 * 10 + 16 * 73 + 257 * 10 + 256 * (16 * 4 + 1)
+
+
+def test_what_is_optimized_includes_the_penalties():
+    plain, penalized = (
+        run(small(batch_size=300, lr=1e-9, epochs=1, **settings), digits(300))[0][0]["objective"]
+        for settings in ({}, {"l1": 0.01, "l1_proximal": True})
+    )
+    assert penalized > plain + 0.1
+
+
+def test_every_image_may_be_trained_on(tmp_path):
+    data = without_validation(digits(300))
+    reports, reason = run(small(), data, checkpoint=tmp_path)
+    missing = {"val_loss", "val_accuracy", "generalization_gap", *TIMES}
+    assert list(reports[0]) == [name for name in REPORT_NAMES if name not in missing]
+    assert (len(reports), reason) == (3, "budget")
+    epoch, weights = checkpoints.best_weights(tmp_path)
+    assert epoch == 3
+    assert same(weights, state(tmp_path)["model"])
+
+
+@pytest.mark.parametrize("config", [{"early_stop_patience": 3}, {"schedule": "plateau"}])
+def test_what_hears_the_validation_images_needs_some(config):
+    with pytest.raises(UsageError, match="need validation images"):
+        run(small(**config), without_validation(digits(300)))
+
+
+def test_observers_see_each_epoch_and_change_nothing():
+    seen = []
+    watched, _ = run(small(clip_grad_norm=0.1), digits(300), observe=seen.append)
+    assert watched == run(small(clip_grad_norm=0.1), digits(300))[0]
+    assert [item.epoch for item in seen] == [1, 2, 3]
+    for item in seen:
+        assert list(item.grad_norms) == [name for name, _ in item.model.named_parameters()]
+        assert item.report["epoch"] == item.epoch

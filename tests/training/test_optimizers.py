@@ -8,9 +8,11 @@ from torch import nn
 from tests.training.helpers import generator, small
 from tuner.hyperparameters.optimizer import Optimizer
 from tuner.hyperparameters.penalties import Penalties
-from tuner.training import models, optimizers
+from tuner.training import optimizers
+from tuner.training.models import registry as models
 
 DECAY = 0.1
+STEPS = 50
 
 
 class OptimizerContract:
@@ -18,6 +20,10 @@ class OptimizerContract:
 
     name: str
     settings: ClassVar[Mapping[str, object]] = {}
+
+    def torchs(self, parameters):
+        """Return PyTorch's own optimizer with the same settings, over one group that decays."""
+        raise NotImplementedError
 
     def expected(self, weight, gradients):
         """Return the weight after all gradients, in float64, by the published formula, with weight decay."""
@@ -29,33 +35,74 @@ class OptimizerContract:
         return optimizers.OPTIMIZERS[self.name](wanted, groups)
 
     def test_follows_its_formula(self):
-        start = torch.randn(4, 3, dtype=torch.float64, generator=generator())
-        gradients = torch.randn(6, 4, 3, dtype=torch.float64, generator=generator(1))
-        parameter = nn.Parameter(start.clone())
+        start, gradients = self.start(), self.gradients(6)
+        after = self.after(start, gradients, self.build)
+        assert torch.allclose(after, self.expected(start, gradients), rtol=1e-10, atol=1e-12)
+
+    @pytest.mark.parametrize("may_be_called_off", [False, True])
+    def test_is_torchs(self, may_be_called_off):
+        def build(parameter):
+            optimizer = self.build(parameter)
+            if may_be_called_off:
+                optimizer.found_inf = torch.zeros(())
+            return optimizer
+
+        start, gradients = self.start(), self.gradients(STEPS)
+        expected = self.after(start, gradients, lambda parameter: self.torchs([parameter]))
+        assert torch.allclose(self.after(start, gradients, build), expected, rtol=1e-10, atol=1e-12)
+
+    def test_steps_can_be_called_off_on_the_device(self):
+        parameter = nn.Parameter(self.start())
         optimizer = self.build(parameter)
+        optimizer.found_inf = torch.zeros(())
+        gradients = self.gradients(STEPS)
+        for step, gradient in enumerate(gradients):
+            if step in (0, 7):  # also the first, before which most optimizers have no averages
+                before = parameter.detach().clone()
+                optimizer.found_inf.fill_(1)
+                parameter.grad = torch.full_like(gradient, torch.nan)
+                optimizer.step()
+                assert torch.equal(parameter, before)
+                optimizer.found_inf.fill_(0)
+            parameter.grad = gradient.clone()
+            optimizer.step()
+        assert torch.equal(parameter, self.after(self.start(), gradients, self.build))
+
+    def test_goes_on_from_its_state(self):
+        gradients = self.gradients(8)
+        parameter = nn.Parameter(self.start())
+        optimizer = self.build(parameter)
+        for step, gradient in enumerate(gradients):
+            if step == 4:
+                state = optimizer.state_dict()
+                optimizer = self.build(parameter)
+                optimizer.load_state_dict(state)
+            parameter.grad = gradient.clone()
+            optimizer.step()
+        assert torch.equal(parameter, self.after(self.start(), gradients, self.build))
+
+    def start(self):
+        return torch.randn(4, 3, dtype=torch.float64, generator=generator())
+
+    def gradients(self, steps):
+        return torch.randn(steps, 4, 3, dtype=torch.float64, generator=generator(1))
+
+    def after(self, start, gradients, build):
+        """Return the weight after a step with each gradient."""
+        parameter = nn.Parameter(start.clone())
+        optimizer = build(parameter)
         for gradient in gradients:
             parameter.grad = gradient.clone()
             optimizer.step()
-        assert torch.allclose(parameter.detach(), self.expected(start, gradients), rtol=1e-10, atol=1e-12)
-
-    def test_a_step_can_be_called_off_on_the_device(self):
-        parameter = nn.Parameter(torch.ones(3))
-        optimizer = self.build(parameter)
-        optimizer.found_inf = torch.zeros(())
-        parameter.grad = torch.ones(3)
-        optimizer.step()
-        before = parameter.detach().clone()
-        state = {name: value.clone() for name, value in optimizer.state[parameter].items()}
-        optimizer.found_inf.fill_(1)
-        parameter.grad = torch.full((3,), torch.nan)
-        optimizer.step()
-        assert torch.equal(parameter, before)
-        assert all(torch.equal(value, state[name]) for name, value in optimizer.state[parameter].items())
+        return parameter.detach()
 
 
 class SgdContract(OptimizerContract):
     name = "sgd"
     nesterov = False
+
+    def torchs(self, parameters):
+        return torch.optim.SGD(parameters, lr=0.05, weight_decay=DECAY, momentum=0.9, nesterov=self.nesterov)
 
     def expected(self, weight, gradients):
         buffer = None
@@ -82,23 +129,71 @@ class TestNesterov(SgdContract):
     nesterov = True
 
 
-class TestAdamw(OptimizerContract):
-    name = "adamw"
+class AdamContract(OptimizerContract):
     settings: ClassVar = {"beta1": 0.8, "beta2": 0.95, "eps": 1e-3}
+    decoupled: bool
+
+    def torchs(self, parameters):
+        kind = torch.optim.AdamW if self.decoupled else torch.optim.Adam
+        return kind(parameters, lr=0.05, weight_decay=DECAY, betas=(0.8, 0.95), eps=1e-3)
 
     def expected(self, weight, gradients):
         first = second = torch.zeros_like(weight)
         for step, gradient in enumerate(gradients, 1):
-            weight = weight * (1 - 0.05 * DECAY)  # decoupled
-            first = 0.8 * first + 0.2 * gradient
-            second = 0.95 * second + 0.05 * gradient**2
+            if self.decoupled:
+                weight, decayed = weight * (1 - 0.05 * DECAY), gradient
+            else:
+                decayed = gradient + DECAY * weight
+            first = 0.8 * first + 0.2 * decayed
+            second = 0.95 * second + 0.05 * decayed**2
             root = (second / (1 - 0.95**step)).sqrt() + 1e-3  # eps outside the root
             weight = weight - 0.05 * first / (1 - 0.8**step) / root
         return weight
 
 
+class TestAdam(AdamContract):
+    name = "adam"
+    decoupled = False
+
+
+class TestAdamw(AdamContract):
+    name = "adamw"
+    decoupled = True
+
+
+class RmspropContract(OptimizerContract):
+    name = "rmsprop"
+    momentum, centered = 0.0, False
+
+    def torchs(self, parameters):
+        return torch.optim.RMSprop(
+            parameters, 0.05, weight_decay=DECAY, alpha=0.9, eps=1e-3, momentum=self.momentum, centered=self.centered
+        )
+
+    def expected(self, weight, gradients):
+        square = mean = buffer = torch.zeros_like(weight)
+        for gradient in gradients:
+            decayed = gradient + DECAY * weight
+            square = 0.9 * square + 0.1 * decayed**2
+            mean = 0.9 * mean + 0.1 * decayed
+            root = (square - mean**2 if self.centered else square).sqrt() + 1e-3
+            buffer = self.momentum * buffer + decayed / root
+            weight = weight - 0.05 * buffer
+        return weight
+
+
+class TestRmsprop(RmspropContract):
+    settings: ClassVar = {"alpha": 0.9, "eps": 1e-3, "momentum": 0.0}
+
+
+class TestCenteredRmspropWithMomentum(RmspropContract):
+    settings: ClassVar = {"alpha": 0.9, "eps": 1e-3, "momentum": 0.7, "centered": True}
+    momentum, centered = 0.7, True
+
+
 def test_every_optimizer_has_a_contract_test():
-    assert {contract.name for contract in (TestSgd, TestAdamw)} == set(optimizers.OPTIMIZERS)
+    contracts = (TestSgd, TestAdam, TestAdamw, TestRmsprop)
+    assert {contract.name for contract in contracts} == set(optimizers.OPTIMIZERS)
 
 
 @pytest.mark.parametrize("also_rest", [False, True])

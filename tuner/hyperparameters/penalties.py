@@ -13,15 +13,44 @@ class Penalties:
 
     weight_decay: float = real(
         0.0,
-        "The optimizer's weight decay: with sgd the gradient of (lambda/2) ||w||^2, with adamw decoupled.",
+        "The optimizer's weight decay: the gradient of (lambda/2) ||w||^2, with adamw decoupled: w (1 - lr lambda).",
         minimum=0,
         maximum=10,
         source="torch.optim; Loshchilov and Hutter 2019 for adamw",
     )
-    decay_norms_and_biases: bool = boolean(False, "Whether weight decay also holds for norm parameters and biases.")
+    l1: float = real(
+        0.0,
+        "Adds lambda sum |w| to the objective; together with l2 it is the elastic net.",
+        minimum=0,
+        maximum=10,
+        source="Tibshirani 1996; Zou and Hastie 2005",
+    )
+    l1_proximal: bool = boolean(
+        False,
+        "Take l1 out of the gradient and shrink weights after each step: sign(w) max(|w| - lr lambda, 0), exact zeros.",
+        source="Daubechies et al. 2004 (ISTA), with the group's lr for every optimizer",
+    )
+    l2: float = real(
+        0.0,
+        "Adds (lambda/2) sum w^2 to the objective: weight_decay, but for adamw, where it is not decoupled.",
+        minimum=0,
+        maximum=10,
+        source="Tikhonov; Hoerl and Kennard 1970",
+    )
+    max_norm: float | None = real(
+        None,
+        "Largest norm of the weights into one unit, kept by a projection after each step; null is off.",
+        minimum=0,
+        above=True,
+        maximum=1e9,
+        source="Srebro and Shraibman 2005; Srivastava et al. 2014: w min(1, c / ||w||)",
+    )
+    decay_norms_and_biases: bool = boolean(
+        False, "Whether weight_decay, l1, l2 and max_norm also hold for norm parameters and biases."
+    )
     label_smoothing: float = real(
         0.0,
-        "Share e of the target spread evenly over the classes: (1 - e) CE + e (KL(u || p) + log C).",
+        "Share e of the target spread evenly over the classes; for cross_entropy (1 - e) CE + e (KL(u || p) + log C).",
         minimum=0,
         maximum=1,
         below=True,

@@ -19,6 +19,14 @@ class Stability:
         maximum=1e9,
         source="torch.nn.utils.clip_grad_norm_",
     )
+    clip_grad_value: float | None = real(
+        None,
+        "Largest size of each element of the gradient, clipped before clip_grad_norm; null is off.",
+        minimum=0,
+        above=True,
+        maximum=1e9,
+        source="torch.nn.utils.clip_grad_value_",
+    )
     early_stop_patience: int | None = integer(
         None,
         "End after this many epochs in a row without a better early_stop_metric; null is off.",

@@ -15,6 +15,7 @@ from tuner.hyperparameters.budget import Budget
 from tuner.hyperparameters.declare import fields_of
 from tuner.hyperparameters.dropout import Dropout
 from tuner.hyperparameters.inputs import Input
+from tuner.hyperparameters.loss import Loss
 from tuner.hyperparameters.mixing import Mixing
 from tuner.hyperparameters.model import Model
 from tuner.hyperparameters.optimizer import Optimizer
@@ -31,12 +32,13 @@ class Hyperparameters:
     reads, and is absent from ``as_config``.
     """
 
-    input: Input = field(default_factory=Input)
     model: Model = field(default_factory=Model)
+    input: Input = field(default_factory=Input)
     dropout: Dropout = field(default_factory=Dropout)
     mixing: Mixing = field(default_factory=Mixing)
     augmentation: Augmentation = field(default_factory=Augmentation)
     penalties: Penalties = field(default_factory=Penalties)
+    loss: Loss = field(default_factory=Loss)
     optimizer: Optimizer = field(default_factory=Optimizer)
     schedule: Schedule = field(default_factory=Schedule)
     stability: Stability = field(default_factory=Stability)

@@ -24,7 +24,7 @@ class TrainingData:
     Attributes:
         train_images: uint8 [N, C, H, W].
         train_labels: int64 [N], each from 0 up to the number of classes.
-        validation_images: uint8 [M, C, H, W].
+        validation_images: uint8 [M, C, H, W]; none (M = 0) where every image is trained on.
         validation_labels: int64 [M].
         classes: Names of the classes, in the order of the labels.
         mean: float32 [C], mean of the training images' pixels, with 255 as 1.
@@ -56,7 +56,7 @@ class TrainingData:
         Args:
             train_images: uint8 [N, C, H, W] with N >= 2.
             train_labels: Integers [N].
-            validation_images: uint8 [M, C, H, W] with M >= 1.
+            validation_images: uint8 [M, C, H, W]; M may be 0.
             validation_labels: Integers [M].
             classes: Names of the classes; labels count from 0.
             device: Where the trials train.
@@ -65,7 +65,7 @@ class TrainingData:
             UsageError: The arrays do not have these shapes or types, or a label has no class.
         """
         _check_part("training", train_images, train_labels, classes, at_least=2)
-        _check_part("validation", validation_images, validation_labels, classes, at_least=1)
+        _check_part("validation", validation_images, validation_labels, classes, at_least=0)
         if train_images.shape[1:] != validation_images.shape[1:]:
             shapes = f"{train_images.shape[1:]} and {validation_images.shape[1:]}"
             raise UsageError(f"training and validation images must have one shape, not {shapes}")
@@ -80,6 +80,11 @@ class TrainingData:
             mean=mean.to(device),
             std=std.to(device),
         )
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether any images are held out."""
+        return len(self.validation_labels) > 0
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -125,5 +130,5 @@ def _check_part(
         raise UsageError(f"at least {at_least} {part} images are needed, there are {len(images)}")
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
         raise UsageError(f"{part} labels must be {len(images)} integers, not {labels.dtype} of shape {labels.shape}")
-    if labels.min() < 0 or labels.max() >= len(classes):
+    if np.any((labels < 0) | (labels >= len(classes))):
         raise UsageError(f"{part} labels must be from 0 to {len(classes) - 1}, one for each class")

@@ -36,6 +36,8 @@ class EarlyStopping:
 
     def update(self, report: Mapping[str, float]) -> None:
         """Take note of an epoch's report, whose losses are finite: NaN is divergence, not a miss."""
+        if self._patience is None:
+            return
         value = report[self._watched]
         if self._best is None or self._goal.better(value, self._best + self._min_delta):
             self._best, self._misses = value, 0
@@ -52,7 +54,10 @@ class EarlyStopping:
 
 
 class BestWeights:
-    """The weights of the epoch with the best metric, the first of equals, kept off the device."""
+    """The weights of the epoch with the best metric, the first of equals, kept off the device.
+
+    Where nothing is held out to choose by, the last epoch is the best.
+    """
 
     def __init__(self, goal: Goal) -> None:
         self._goal = goal
@@ -60,9 +65,9 @@ class BestWeights:
         self._epoch = 0
         self._weights: dict[str, Tensor] = {}
 
-    def update(self, epoch: int, score: float, model: nn.Module) -> None:
-        """Copy the model's weights and buffers if this epoch is better than all before."""
-        if self._score is None or self._goal.better(score, self._score):
+    def update(self, epoch: int, score: float | None, model: nn.Module) -> None:
+        """Copy the model's weights and buffers if this epoch is better than all before, or has no score."""
+        if score is None or self._score is None or self._goal.better(score, self._score):
             self._score, self._epoch = score, epoch
             self._weights = {name: value.to("cpu", copy=True) for name, value in model.state_dict().items()}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -19,7 +19,7 @@ _MOST_CLEAN_IMAGES = 5000
 
 
 class Measure:
-    """What a trial's model reaches after an epoch, on clean training images and on the validation images.
+    """What a trial's model reaches after an epoch, on clean training images and on the validation images, if any.
 
     Args:
         data: The images; the training images measured are those of ``clean_training_images``.
@@ -27,32 +27,37 @@ class Measure:
     """
 
     def __init__(self, data: TrainingData, normalize: Normalize) -> None:
-        self._training = clean_training_images(data)
-        self._validation = (data.validation_images, data.validation_labels)
+        self._parts = {"train": clean_training_images(data)}
+        if data.has_validation:
+            self._parts["val"] = (data.validation_images, data.validation_labels)
         self._normalize = normalize
 
-    def __call__(self, model: nn.Module) -> dict[str, float]:
-        """Return both losses (nats) and accuracies, and the generalization gap.
+    def __call__(self, model: nn.Module) -> Tensor:
+        """Return what ``scores`` needs, float64, on the device: to be read together with other numbers."""
+        return torch.cat([loss_and_accuracy(model, *part, self._normalize) for part in self._parts.values()])
+
+    def scores(self, numbers: Sequence[float]) -> dict[str, float]:
+        """Return loss (nats) and accuracy of each part, and with validation images the generalization gap.
+
+        Args:
+            numbers: Those of a call.
 
         Raises:
             DivergedError: A loss is not finite.
         """
-        train_loss, train_accuracy = evaluate(model, *self._training, self._normalize)
-        val_loss, val_accuracy = evaluate(model, *self._validation, self._normalize)
-        if not math.isfinite(train_loss + val_loss):
-            raise DivergedError("the loss in evaluation is not finite")
-        return {
-            "train_loss": train_loss,
-            "train_accuracy": train_accuracy,
-            "val_loss": val_loss,
-            "val_accuracy": val_accuracy,
-            "generalization_gap": train_accuracy - val_accuracy,
-        }
+        scores: dict[str, float] = {}
+        for part, loss, accuracy in zip(self._parts, numbers[::2], numbers[1::2], strict=True):
+            if not math.isfinite(loss):
+                raise DivergedError("the loss in evaluation is not finite")
+            scores |= {f"{part}_loss": loss, f"{part}_accuracy": accuracy}
+        if "val" in self._parts:
+            scores["generalization_gap"] = scores["train_accuracy"] - scores["val_accuracy"]
+        return scores
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize) -> tuple[float, float]:
-    """Return mean cross-entropy (nats) and accuracy over images, which get normalization alone.
+def loss_and_accuracy(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize) -> Tensor:
+    """Return mean cross-entropy (nats) and accuracy over images, which get normalization alone: float64 [2].
 
     Args:
         model: Left in the mode that it was in.
@@ -63,11 +68,10 @@ def evaluate(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normal
     sums = torch.zeros(2, dtype=torch.float64, device=images.device)
     with eval_mode(model):
         for some_images, some_labels in zip(images.split(_BATCH), labels.split(_BATCH), strict=True):
-            logits = model(normalize(some_images))
+            logits = model(normalize(some_images)).float()
             loss = functional.cross_entropy(logits, some_labels, reduction="sum")
             sums += torch.stack([loss, (logits.argmax(1) == some_labels).sum()])
-    loss_sum, correct = sums.tolist()
-    return loss_sum / len(labels), correct / len(labels)
+    return sums / len(labels)
 
 
 @contextmanager
@@ -85,13 +89,13 @@ def eval_mode(model: nn.Module) -> Iterator[None]:
 def clean_training_images(data: TrainingData) -> tuple[Tensor, Tensor]:
     """Return the training images that train_loss and train_accuracy are measured on, without augmentation.
 
-    A stratified subset, the same for every trial: as many as there are validation images, at most 5,000.
+    A stratified subset, the same for every trial: as many as there are validation images, if any, at most 5,000.
 
     Returns:
         Images uint8 [K, C, H, W] and labels int64 [K].
     """
     total = len(data.train_labels)
-    count = min(total, len(data.validation_labels), _MOST_CLEAN_IMAGES)
+    count = min(total, len(data.validation_labels) or total, _MOST_CLEAN_IMAGES)
     shuffled = torch.randperm(total, generator=torch.Generator().manual_seed(0))
     by_class = shuffled[torch.argsort(data.train_labels.cpu()[shuffled], stable=True)]
     # Every total/count-th image of those sorted by class: each class keeps its share, rounded up or down.

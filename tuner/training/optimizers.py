@@ -1,7 +1,7 @@
 """How gradients become steps.
 
-Every optimizer is fused, because a fused step can be called off on the device without waiting for it (``found_inf``,
-which PyTorch's own gradient scaler relies upon; see ``steps``).
+A step can be called off on the device without waiting for it (``found_inf``, which PyTorch's own gradient scaler
+relies upon; see ``steps``): by PyTorch's fused optimizers, and by an ``RMSprop`` of our own, since it has no fused one.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import nn, optim
 
 from tuner.hyperparameters.optimizer import Optimizer
 from tuner.hyperparameters.penalties import Penalties
+from tuner.training.parameters import is_weight
+from tuner.training.rmsprop import RMSprop
 
 ParameterGroups = list[dict[str, Any]]
 
@@ -21,15 +24,42 @@ def sgd(settings: Optimizer, groups: ParameterGroups) -> optim.Optimizer:
     """torch.optim.SGD."""
     # Nesterov's form is undefined without momentum, and PyTorch refuses it.
     nesterov = settings.nesterov and settings.momentum > 0
-    return optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, nesterov=nesterov, fused=True)
+    optimizer = optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, nesterov=nesterov, fused=True)
+    if settings.momentum > 0:
+        # PyTorch makes buffers in the first step, and leaves them unwritten memory where that is called off.
+        for parameter in (item for group in groups for item in group["params"]):
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
+
+
+def adam(settings: Optimizer, groups: ParameterGroups) -> optim.Optimizer:
+    """torch.optim.Adam: eps outside the root (Kingma and Ba 2015), weight decay in the gradient."""
+    return optim.Adam(groups, lr=settings.lr, betas=(settings.beta1, settings.beta2), eps=settings.eps, fused=True)
 
 
 def adamw(settings: Optimizer, groups: ParameterGroups) -> optim.Optimizer:
-    """torch.optim.AdamW: decoupled decay, eps outside the root."""
+    """torch.optim.AdamW: Adam with decoupled weight decay."""
     return optim.AdamW(groups, lr=settings.lr, betas=(settings.beta1, settings.beta2), eps=settings.eps, fused=True)
 
 
-OPTIMIZERS: dict[str, Callable[[Optimizer, ParameterGroups], optim.Optimizer]] = {"sgd": sgd, "adamw": adamw}
+def rmsprop(settings: Optimizer, groups: ParameterGroups) -> optim.Optimizer:
+    """torch.optim.RMSprop: eps outside the root."""
+    return RMSprop(
+        groups,
+        lr=settings.lr,
+        alpha=settings.alpha,
+        eps=settings.eps,
+        momentum=settings.momentum,
+        centered=settings.centered,
+    )
+
+
+OPTIMIZERS: dict[str, Callable[[Optimizer, ParameterGroups], optim.Optimizer]] = {
+    "sgd": sgd,
+    "adam": adam,
+    "adamw": adamw,
+    "rmsprop": rmsprop,
+}
 
 
 def build(settings: Optimizer, penalties: Penalties, model: nn.Module) -> optim.Optimizer:
@@ -38,10 +68,10 @@ def build(settings: Optimizer, penalties: Penalties, model: nn.Module) -> optim.
 
 
 def parameter_groups(penalties: Penalties, model: nn.Module) -> ParameterGroups:
-    """Split parameters by shape: weights have two or more dimensions, norm parameters and biases have one."""
+    """Split the trainable parameters into weights and the rest: norm parameters and biases."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     rest_decay = penalties.weight_decay if penalties.decay_norms_and_biases else 0.0
     return [
-        {"params": [item for item in parameters if item.ndim > 1], "weight_decay": penalties.weight_decay},
-        {"params": [item for item in parameters if item.ndim <= 1], "weight_decay": rest_decay},
+        {"params": [item for item in parameters if is_weight(item)], "weight_decay": penalties.weight_decay},
+        {"params": [item for item in parameters if not is_weight(item)], "weight_decay": rest_decay},
     ]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn, optim
 
 from tuner.facts.errors import DivergedError
+from tuner.hyperparameters.stability import Stability
+from tuner.training.penalties import Projection
 
 
 @dataclass(frozen=True)
@@ -18,11 +21,13 @@ class StepMeans:
     Attributes:
         objective: What was optimized, averaged over images.
         grad_norm: Norm of the whole gradient before clipping, averaged over steps.
+        grad_norms: Name of each trained parameter, in the model's order, to the norm of its gradient, likewise.
         clip_share: Share of steps whose gradient was clipped.
     """
 
     objective: float
     grad_norm: float
+    grad_norms: Mapping[str, float]
     clip_share: float
 
 
@@ -33,22 +38,35 @@ class GuardedStep:
     step, stays set, and is read with everything else when the epoch's means are.
 
     Args:
-        optimizer: A fused optimizer whose gradients are ready when the guard is called.
-        clip_grad_norm: Largest norm of the whole gradient; None for no clipping.
+        model: What is trained; gives gradients their names.
+        optimizer: One of ``optimizers``, over parameters of the model; gradients are ready when the guard is called.
+        settings: How gradients are clipped: each element first, then the whole gradient.
+        projections: What is done to the weights after each step.
         gated: Whether to use the flag on the device; meant for GPUs, and works on the CPU too.
     """
 
-    def __init__(self, optimizer: optim.Optimizer, clip_grad_norm: float | None, *, gated: bool) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: optim.Optimizer,
+        settings: Stability,
+        projections: Sequence[Projection] = (),
+        *,
+        gated: bool,
+    ) -> None:
         self._optimizer = optimizer
         self._parameters = [item for group in optimizer.param_groups for item in group["params"]]
-        self._largest = math.inf if clip_grad_norm is None else clip_grad_norm
+        self._names = {parameter: name for name, parameter in model.named_parameters()}
+        self._largest_norm = math.inf if settings.clip_grad_norm is None else settings.clip_grad_norm
+        self._largest_value = math.inf if settings.clip_grad_value is None else settings.clip_grad_value
+        self._projections = projections
         self._gated = gated
         device = self._parameters[0].device
         self._flag = torch.zeros((), device=device)
-        self._sums = torch.zeros(3, dtype=torch.float64, device=device)
+        self._sums = torch.zeros(3 + len(self._parameters), dtype=torch.float64, device=device)
         self._images = self._steps = 0
         if gated:
-            optimizer.found_inf = self._flag  # type: ignore[attr-defined]  # fused steps do nothing where it is 1
+            optimizer.found_inf = self._flag  # type: ignore[attr-defined]  # steps do nothing where it is 1
 
     def __call__(self, loss: Tensor, images: int) -> None:
         """Make one step.
@@ -60,32 +78,66 @@ class GuardedStep:
         Raises:
             DivergedError: Not gated, and the loss or the gradient's norm is not finite; nothing was changed.
         """
-        norm = nn.utils.get_total_norm([item.grad for item in self._parameters if item.grad is not None])
+        gradients = [self._gradient(parameter) for parameter in self._parameters]
+        norms = torch.stack(torch._foreach_norm(gradients))
+        norm = torch.linalg.vector_norm(norms)
         if self._gated:
             self._flag.copy_(torch.where(torch.isfinite(loss) & torch.isfinite(norm), self._flag, 1.0))
         else:
             _check(loss.item(), "the training loss")
             _check(norm.item(), "the gradient's norm")
-        if self._largest < math.inf:
-            nn.utils.clip_grads_with_norm_(self._parameters, self._largest, norm)
+        clipped = self._clip(gradients, norm)
         self._optimizer.step()
-        self._sums += torch.stack([loss * images, norm, norm > self._largest])
+        for project in self._projections:
+            project(1 - self._flag)
+        self._sums += torch.cat([torch.stack([loss * images, clipped, norm]), norms])
         self._images += images
         self._steps += 1
 
-    def finish_epoch(self) -> StepMeans:
-        """Return the means of the steps since the last call and start anew; waits for the device, once.
+    def sums(self) -> Tensor:
+        """Return what ``finish_epoch`` needs, float64, on the device: to be read together with other numbers."""
+        return torch.cat([self._flag.double().view(1), self._sums])
+
+    def finish_epoch(self, sums: Sequence[float]) -> StepMeans:
+        """Return the means of the steps since the last call and start anew.
+
+        Args:
+            sums: The numbers of ``sums``.
 
         Raises:
             DivergedError: Gated, and a loss or gradient was not finite; no step since has changed the weights.
         """
-        objective, norm, clipped, flag = torch.cat([self._sums, self._flag.double().view(1)]).tolist()
+        flag, objective, clipped, norm, *norms = sums
         if flag:
             raise DivergedError("the training loss or its gradient is not finite")
-        means = StepMeans(objective / self._images, norm / self._steps, clipped / self._steps)
+        trained = dict(zip(self._parameters, norms, strict=True))
+        means = StepMeans(
+            objective=objective / self._images,
+            grad_norm=norm / self._steps,
+            grad_norms={name: trained[item] / self._steps for item, name in self._names.items() if item in trained},
+            clip_share=clipped / self._steps,
+        )
         self._sums.zero_()
         self._images = self._steps = 0
         return means
+
+    def _gradient(self, parameter: nn.Parameter) -> Tensor:
+        # What the objective does not reach has no gradient, and keeps its place among the norms.
+        return parameter.new_zeros(()) if parameter.grad is None else parameter.grad
+
+    def _clip(self, gradients: list[Tensor], norm: Tensor) -> Tensor:
+        """Clip in place; return whether that changed the gradient."""
+        clipped = norm > self._largest_norm
+        if self._largest_value < math.inf:
+            largest = torch.stack(torch._foreach_norm(gradients, math.inf)).max()
+            clipped = largest > self._largest_value
+            nn.utils.clip_grad_value_(self._parameters, self._largest_value)
+            if self._largest_norm < math.inf:
+                norm = nn.utils.get_total_norm(gradients)
+                clipped |= norm > self._largest_norm
+        if self._largest_norm < math.inf:
+            nn.utils.clip_grads_with_norm_(self._parameters, self._largest_norm, norm)
+        return clipped
 
 
 def _check(value: float, what: str) -> None:
