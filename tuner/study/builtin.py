@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Generator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from tuner.datasets.split import reserved_images
 from tuner.datasets.split_arrays import split_arrays
 from tuner.hyperparameters.table import Hyperparameters, resolve
-from tuner.journal.storage import write_atomically
-from tuner.study.job import Job, Trainable
-from tuner.training import models
+from tuner.study.arrays import write_array
+from tuner.study.job import Job, Trainable, probabilities_path
+from tuner.training import normalization
 from tuner.training.checkpoints import best_weights
 from tuner.training.data import TrainingData
 from tuner.training.loop import train
-from tuner.training.normalization import NORMALIZATIONS
+from tuner.training.models import registry as models
 from tuner.training.predictions import predict_probabilities
 
 
@@ -70,12 +68,9 @@ def _write_probabilities(
     assert job.prepared is not None and job.reserved is not None
     images, labels = job.prepared.load_train()
     chosen = torch.from_numpy(images[reserved_images(labels, job.reserved)]).to(device_of(job))
-    model = models.build(hyperparameters, data.image_shape, len(data.classes))
+    shape = normalization.input_shape(hyperparameters.input, data.image_shape)
+    model = models.build(hyperparameters, shape, len(data.classes))
     model.load_state_dict(best_weights(checkpoint)[1])
     model.to(chosen.device)
-    probabilities = predict_probabilities(model, chosen, NORMALIZATIONS[hyperparameters.input.normalize](data))
-    buffer = io.BytesIO()
-    np.save(buffer, probabilities.float().numpy())
-    path = job.probabilities_path(config)
-    path.parent.mkdir(exist_ok=True)
-    write_atomically(path, buffer.getvalue())
+    probabilities = predict_probabilities(model, chosen, normalization.build(hyperparameters.input, data))
+    write_array(probabilities_path(job.folder, config), probabilities.float().numpy())

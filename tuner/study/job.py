@@ -75,9 +75,10 @@ class Job:
         tries = (derived_seed(config["seed"], f"split {k}") for k in itertools.count())
         return next(seed for seed in tries if seed != self.data.split_seed)
 
-    def probabilities_path(self, config: Mapping[str, Any]) -> Path:
-        """Return where a trial writes the probabilities [images, classes] of the reserved images, an .npy file."""
-        return self.folder / "probabilities" / f"{identity(config)}.npy"
+
+def probabilities_path(folder: Path, config: Mapping[str, Any]) -> Path:
+    """Return where a trial writes the probabilities [images, classes] of the reserved images, an .npy file."""
+    return folder / "probabilities" / f"{identity(config)}.npy"
 
 
 def identity(config: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from tuner.datasets.prepared import PreparedData
 from tuner.datasets.split_arrays import split_arrays
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
 from tuner.facts.provenance import versions
+from tuner.facts.records import IN_OWN_FILES
 from tuner.journal.lock import refuse_if_held
 from tuner.journal.log import Log
 from tuner.leaderboard.info import SearchInfo
@@ -134,6 +135,8 @@ def prepare_data(file: SearchFile, existing: Folder | None) -> PreparedData | No
     """
     if file.data is None:
         return None
+    if file.data.root is None and file.data.dataset in IN_OWN_FILES:
+        raise UsageError(f"no result records where {file.data.dataset} images lie; say --set root=DIR")
     prepared = prepare(file.data.dataset, Path(file.data.root) if file.data.root else None)
     if existing is not None:
         before = existing.description()["data"]["fingerprint"]

@@ -1,0 +1,52 @@
+"""A search that lies in a results folder, as it can be worked with again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from tuner.facts.errors import UsageError
+from tuner.facts.records import IN_OWN_FILES
+from tuner.hyperparameters.table import TRAINABLES
+from tuner.space.read import read_settings
+from tuner.space.searchfile import SearchFile
+from tuner.study.folder import Folder, differences, portable_settings
+
+#: What problems with settings name as their source. Relative, so that one's own trainable is looked for, and imported
+#: from, where the command was called: no results folder is ever on the import path.
+_SOURCE = "search.json"
+_ROOT = ("root", "data.root")
+
+
+def stored_search(folder: Folder, overrides: Sequence[str] = ()) -> SearchFile:
+    """Return the settings of a search.
+
+    Args:
+        folder: It holds a search.
+        overrides: Texts ``KEY=VALUE``; what may differ on a resume may differ here: data.root, resources, retries.
+            Without data.root the images of one's own files are nowhere: ``data.root`` is None then.
+
+    Raises:
+        ResultsDamagedError: search.json is not what was written.
+        UsageError: The overrides make another search of it.
+    """
+    settings = folder.description()["settings"]
+    recorded = _read(settings, ())
+    file = _read(settings, overrides)
+    differing = differences(portable_settings(recorded), portable_settings(file))
+    if differing:
+        raise UsageError(f"only data.root, resources and retries may differ from the search's: {'; '.join(differing)}")
+    return file
+
+
+def _read(settings: Mapping[str, Any], overrides: Sequence[str]) -> SearchFile:
+    """Read settings; the folder of one's own files, which no result records, may lack."""
+    data = settings.get("data")
+    if data is None or data.get("dataset") not in IN_OWN_FILES:
+        return read_settings(settings, _SOURCE, overrides, trainables=TRAINABLES)
+    nowhere = {**settings, "data": {**data, "root": "."}}
+    file = read_settings(nowhere, _SOURCE, overrides, trainables=TRAINABLES)
+    assert file.data is not None
+    named = any(text.partition("=")[0].strip() in _ROOT for text in overrides)
+    return file if named else replace(file, data=replace(file.data, root=None))
