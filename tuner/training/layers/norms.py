@@ -15,15 +15,21 @@ from tuner.training.layers.walk import replace
 RMS_EPS = 1e-6  # torch's default is the type's own, 1.2e-7 for float32; LLaMA and ViT code use this one
 
 
-class InstanceNorm(nn.InstanceNorm2d):
+class InstanceNorm(nn.GroupNorm):
     """Normalizes each map of each image by itself; the same in training and evaluation.
 
-    Raises:
-        UsageError: In the first step, where a map is a single pixel: what is left of it would be zero for every image.
+    Group norm with a group for each channel: the same numbers as ``nn.InstanceNorm2d``, which loses channels last.
     """
 
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels)
+
     def forward(self, input: Tensor) -> Tensor:
-        """Return [B, C, H, W] of the same."""
+        """Return [B, C, H, W] of the same.
+
+        Raises:
+            UsageError: A map is a single pixel, of which nothing would be left.
+        """
         if input.shape[2:].numel() == 1:
             raise UsageError("instance norm meets feature maps of one pixel: choose another norm or larger images")
         return super().forward(input)
@@ -60,7 +66,7 @@ NORMS: dict[str, Callable[[nn.BatchNorm2d, Model], nn.Module]] = {
     "batch": _batch,
     "layer": lambda norm, settings: nn.GroupNorm(1, norm.num_features),  # layer norm over (C, H, W)
     "group": _group,
-    "instance": lambda norm, settings: InstanceNorm(norm.num_features, affine=True),
+    "instance": lambda norm, settings: InstanceNorm(norm.num_features),
     "rms": lambda norm, settings: RMSNorm2d(norm.num_features),
     "none": lambda norm, settings: nn.Identity(),
 }
