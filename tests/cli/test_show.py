@@ -99,6 +99,17 @@ def test_a_long_curve_fits_on_a_line_and_ends_with_the_last_epoch(
     assert "█ 0.998" in line
 
 
+def test_the_verdict_is_seen_from_the_curves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def page(name: str, **metrics: float) -> str:
+        write_search(tmp_path / name, [Open(at=NOON, slots=1, trials=1), *trial(0, scores, metrics=metrics)])
+        return call(capsys, "0", "--results", str(tmp_path), "--name", name)
+
+    scores = [0.9, 0.8, 0.7, 0.6, 0.5]  # the validation loss is 1 - score
+    line = next(line for line in page("complete", train_accuracy=0.9).splitlines() if line.startswith("verdict"))
+    assert "undecided: the validation loss rose from 0.15 at epoch 1 to 0.45" in line
+    assert "verdict" not in page("without-accuracies")
+
+
 @pytest.mark.parametrize("word", ["9", "x", "demo-", "demo-1-x", "99999999999999999999", "٣", "other-1"])
 def test_no_such_trial_is_one_sentence(results: str, capsys: pytest.CaptureFixture[str], word: str) -> None:
     assert main(["show", word, "--results", results]) == 2

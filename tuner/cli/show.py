@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.facts.errors import ExitCode, ResultsDamagedError, UsageError, relative_to_cwd
 from tuner.facts.records import IN_OWN_FILES
+from tuner.facts.verdict import judge
 
 if TYPE_CHECKING:
     from tuner.leaderboard.trial import TrialView
@@ -126,6 +127,8 @@ def _facts(folder: Path, trial: TrialView) -> Iterator[tuple[str, str]]:
     for name in ("val_accuracy", "val_loss", "train_accuracy", "train_loss"):
         if row[name] is not None and name != info.metric:
             yield name, spelled(row[name])
+    if trial.epochs and (verdict := judge(trial.epochs)) is not None:
+        yield "verdict", str(verdict)
     yield "epochs", f"{row['epochs_run']} in {spelled(row['train_seconds'])} s"
     if row["device"] is not None:
         attempts = f", {row['attempts']} attempts" if row["attempts"] > 1 else ""
