@@ -1,0 +1,280 @@
+"""The final training: which images, which weights, which seeds, what is written, and that no kill loses anything."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.study.finals import write_config
+from tuner.datasets.prepare import prepare
+from tuner.datasets.test_split import load_test
+from tuner.facts.errors import ResultsDamagedError, ResultsHeldError, UsageError
+from tuner.study.export import FORMS, OUTPUT, export
+from tuner.study.final import FinalTraining, TrainingEndedError
+from tuner.study.final_images import final_images
+from tuner.study.model_folder import ModelFolder
+from tuner.study.recipe import Recipe, from_file
+from tuner.study.summary import summary
+from tuner.study.trained_model import TrainedModel
+
+CPU = torch.device("cpu")
+PREPARED = prepare("digits")
+
+
+class Heard:
+    """Notes what it is told; raises after some epochs if asked to."""
+
+    def __init__(self, interrupt_after: int | None = None) -> None:
+        self.seeds: list[int] = []
+        self.epochs: list[int] = []
+        self._left = interrupt_after
+
+    def seed_began(self, seed: int) -> None:
+        self.seeds.append(seed)
+
+    def epoch_ended(self, report: Mapping[str, float]) -> None:
+        self.epochs.append(int(report["epoch"]))
+        if self._left is not None and len(self.epochs) == self._left:
+            raise KeyboardInterrupt
+
+    def seed_ended(self, result: Mapping[str, Any]) -> None:
+        pass
+
+
+def recipe(tmp_path: Path, *overrides: str, **changes: Any) -> Recipe:
+    file = write_config(tmp_path, **changes)
+    return from_file(file, tmp_path, overrides=["dataset=digits", "validation=300", *overrides])
+
+
+def training(recipe: Recipe, heard: Heard | None = None, **changes: Any) -> FinalTraining:
+    settings = {
+        "recipe": recipe,
+        "prepared": PREPARED,
+        "folder": ModelFolder(recipe.folder),
+        "device": CPU,
+        "threads": 1,
+        "read_test": lambda: load_test(PREPARED),
+        "listener": heard or Heard(),
+        **changes,
+    }
+    return FinalTraining(**settings)
+
+
+def run(recipe: Recipe, seeds: int = 1, heard: Heard | None = None, **changes: Any) -> ModelFolder:
+    work = training(recipe, heard, **changes)
+    with work.folder.writer():
+        work.run(seeds)
+    return work.folder
+
+
+def without_times(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metrics without what a clock measured."""
+    seeds = json.loads(json.dumps(metrics["seeds"]))
+    for seed in seeds:
+        for epoch in seed["epochs"]:
+            del epoch["images_per_second"], epoch["epoch_seconds"]
+    return {**metrics, "seeds": seeds}
+
+
+@pytest.mark.parametrize(
+    ("changes", "overrides", "trained_on", "held_out"),
+    [
+        ({}, [], 1438, 0),
+        ({}, ["train_images=500"], 800, 0),
+        ({"early_stop_patience": 5}, [], 1138, 300),
+        ({"schedule": "plateau"}, ["train_images=500"], 500, 300),
+    ],
+)
+def test_all_images_are_trained_on_unless_some_decide(tmp_path, changes, overrides, trained_on, held_out):
+    made = recipe(tmp_path, *overrides, **changes)
+    data = final_images(made, PREPARED, CPU)
+    assert (len(data.train_labels), len(data.validation_labels)) == (trained_on, held_out)
+    description = run(made).description()
+    assert (description["trained_on"], description["held_out"]) == (trained_on, held_out)
+    assert description["normalization"]["mean"] == data.mean.tolist()
+
+
+def test_the_model_in_the_folder_is_the_one_that_was_tested(tmp_path):
+    folder = run(recipe(tmp_path), seeds=2)
+    first, second = folder.metrics()["seeds"]
+    assert (first["seed"], second["seed"]) == (0, 1)
+    assert first["test"] != second["test"]
+    images, labels = load_test(PREPARED)
+    said = TrainedModel.load(folder, CPU).probabilities(torch.from_numpy(images)).argmax(1).numpy()
+    assert (said == labels).mean() == first["test"]["accuracy"]
+    assert first["test"]["images"] == PREPARED.test_count
+    assert [epoch["epoch"] for epoch in first["epochs"]] == [1, 2]
+    assert sorted(path.name for path in folder.path.parent.iterdir()) == ["mine"], "nothing is left beside it"
+
+
+def test_the_last_weights_are_kept_where_nothing_is_held_out_and_the_best_ones_elsewhere(tmp_path):
+    assert run(recipe(tmp_path, epochs=4)).metrics()["seeds"][0]["weights_of_epoch"] == 4
+    # The first miss ends it, so that the best epoch is the last but one.
+    made = recipe(tmp_path, "name=early", "metric.name=val_loss", epochs=60, early_stop_patience=1)
+    seed = run(made).metrics()["seeds"][0]
+    assert seed["stop_reason"] == "early_stop"
+    assert seed["weights_of_epoch"] == len(seed["epochs"]) - 1
+
+
+def test_more_seeds_are_added_to_a_finished_model(tmp_path):
+    whole = without_times(run(recipe(tmp_path), seeds=3).metrics())
+    for seeds, began in [(1, [0]), (1, []), (3, [1, 2]), (2, [])]:
+        heard = Heard()
+        folder = run(recipe(tmp_path, "name=grown"), seeds, heard)
+        assert heard.seeds == began
+    grown = without_times(folder.metrics())
+    assert grown["seeds"] == whole["seeds"]
+    assert grown["summary"] == whole["summary"]
+
+
+def test_the_test_split_is_read_once_a_seed_and_after_its_last_epoch(tmp_path):
+    heard, read_after = Heard(), []
+
+    def read_test():
+        read_after.append(len(heard.epochs))
+        return load_test(PREPARED)
+
+    run(recipe(tmp_path), 2, heard, read_test=read_test)
+    assert read_after == [2, 4]
+
+
+def test_a_data_set_without_a_test_split_gives_a_model_without_test_scores(tmp_path):
+    metrics = run(recipe(tmp_path), read_test=None).metrics()
+    assert (metrics["seeds"][0]["test"], metrics["summary"]) == (None, {})
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 5])
+def test_an_interrupted_training_goes_on_where_it_was(tmp_path, after):
+    whole = run(recipe(tmp_path, epochs=3), seeds=2)
+    made = recipe(tmp_path, "name=cut", epochs=3)
+    heard = Heard(interrupt_after=after)
+    with pytest.raises(KeyboardInterrupt):
+        run(made, 2, heard)
+    assert not ModelFolder(made.folder).finished
+    again = Heard()
+    folder = run(made, 2, again)
+    assert heard.epochs + again.epochs == [1, 2, 3, 1, 2, 3], "no epoch is trained twice"
+    assert without_times(folder.metrics())["seeds"] == without_times(whole.metrics())["seeds"]
+    assert load_file(folder.path / "model.safetensors").keys() == load_file(whole.path / "model.safetensors").keys()
+    for name, weights in load_file(whole.path / "model.safetensors").items():
+        assert torch.equal(weights, load_file(folder.path / "model.safetensors")[name])
+
+
+def test_a_line_that_a_kill_cut_is_forgotten(tmp_path):
+    made = recipe(tmp_path, epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        run(made, heard=Heard(interrupt_after=2))
+    lines = made.folder.with_name(".mine") / "seed-0/epochs.jsonl"
+    lines.write_text(lines.read_text() + '{"epoch": 3, "lr_')
+    assert [epoch["epoch"] for epoch in run(made).metrics()["seeds"][0]["epochs"]] == [1, 2, 3]
+
+
+def test_other_settings_are_refused_and_named_finished_or_not(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe(tmp_path), heard=Heard(interrupt_after=1))
+    with pytest.raises(UsageError, match=r"an unfinished model of other settings: config.lr \(0.1, now 0.2\)"):
+        run(recipe(tmp_path, lr=0.2))
+    run(recipe(tmp_path))
+    with pytest.raises(UsageError, match=r"a model of other settings: data.split_seed \(0, now 3\)"):
+        run(recipe(tmp_path, "split_seed=3"))
+
+
+def test_set_aside_keeps_the_old_model(tmp_path):
+    folder = run(recipe(tmp_path))
+    with folder.writer():
+        assert folder.set_aside() == tmp_path / "models/mine.1"
+        training(recipe(tmp_path, lr=0.2)).run(1)
+    assert ModelFolder(tmp_path / "models/mine.1").description()["config"]["lr"] == 0.1
+    assert folder.description()["config"]["lr"] == 0.2
+
+
+def test_divergence_is_one_sentence_and_leaves_no_model(tmp_path):
+    made = recipe(tmp_path, lr=1000.0, weight_decay=1.0)
+    with pytest.raises(TrainingEndedError, match="seed 0 diverged in epoch 1: "):
+        run(made)
+    assert not made.folder.exists()
+
+
+_HOLDER = """
+import sys, time
+from pathlib import Path
+from tuner.study.model_folder import ModelFolder
+with ModelFolder(Path(sys.argv[1])).writer():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_two_at_once_are_refused(tmp_path):
+    path = tmp_path / "models/3"
+    with subprocess.Popen([sys.executable, "-c", _HOLDER, str(path)], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        with pytest.raises(ResultsHeldError, match="held by another tuner train"), ModelFolder(path).writer():
+            pytest.fail("held")
+        other.kill()
+    with ModelFolder(path).writer():
+        pass  # the lock fell with the process
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json"])
+@pytest.mark.parametrize("content", [b"", b"{}", bytes(100)], ids=["empty", "braces", "zeros"])
+def test_a_damaged_model_is_one_sentence(tmp_path, file, content):
+    folder = run(recipe(tmp_path))
+    (folder.path / file).write_bytes(content)
+    with pytest.raises(ResultsDamagedError):
+        TrainedModel.load(folder, CPU)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("changes", [{}, {"model": "resnet9"}], ids=["cnn", "resnet9"])
+def test_an_export_gives_the_models_probabilities_for_any_batch(tmp_path, form, changes):
+    folder = run(recipe(tmp_path, **changes, epochs=1))
+    model = TrainedModel.load(folder, CPU)
+    path = export(model, folder.path, form)
+    assert path.name == f"model.{form}"
+    images = torch.from_numpy(load_test(PREPARED)[0].copy())
+    for count in (1, 5, 200):
+        said = RUNTIMES[form](path, images[:count])
+        torch.testing.assert_close(said.double(), model.probabilities(images[:count]), atol=1e-5, rtol=0)
+
+
+def _onnx(path: Path, images: torch.Tensor) -> torch.Tensor:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path)
+    (said,) = session.run([OUTPUT], {"images": images.numpy()})
+    return torch.from_numpy(said)
+
+
+def _pt2(path: Path, images: torch.Tensor) -> torch.Tensor:
+    said: torch.Tensor = torch.export.load(path).module()(images)
+    return said
+
+
+RUNTIMES = {"onnx": _onnx, "pt2": _pt2}
+
+
+def test_the_interval_is_students():
+    from scipy import stats
+
+    values = [0.91, 0.93, 0.92, 0.96]
+    scores = [dict.fromkeys(summary_names(), value) for value in values]
+    said = summary(scores)["accuracy"]
+    low, high = stats.t.interval(0.95, 3, loc=sum(values) / 4, scale=stats.sem(values))
+    assert said["low"] == pytest.approx(low) and said["high"] == pytest.approx(high)
+    assert said["mean"] == pytest.approx(0.93) and said["std"] == pytest.approx(stats.tstd(values))
+    assert summary(scores[:1])["loss"] == {"mean": 0.91, "std": None, "low": None, "high": None}
+
+
+def summary_names() -> tuple[str, ...]:
+    from tuner.study.summary import AVERAGED
+
+    return AVERAGED

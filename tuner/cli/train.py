@@ -1,0 +1,195 @@
+"""``tuner train``: one configuration at full budget on all images, the test split once a seed, a model to keep."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuner.cli.device import add_device, chosen_device
+from tuner.cli.options import add_format
+from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
+
+if TYPE_CHECKING:
+    from tuner.study.model_folder import ModelFolder
+    from tuner.study.recipe import Recipe
+
+_EXAMPLES = """examples:
+  tuner train --from cifar10 --rank 1
+  tuner train --from cifar10 --trial 17 --seeds 5 --export onnx
+  tuner show 17 --config > mine.yaml && tuner train --config mine.yaml --set dataset=cifar10
+
+Training and validation images are all trained on; a configuration with early stopping, or whose schedule is plateau,
+keeps its validation images to decide by. The test split is read once a seed, at the end. The model lies in
+results/<name>/models/<number>/, that of --config in results/models/<name>/.
+"""
+_EXPORTS = ("onnx", "pt2")
+
+#: Option with one value to its default.
+_DEFAULTS: Mapping[str, object] = {
+    "from": None,
+    "rank": None,
+    "trial": None,
+    "config": None,
+    "root": None,
+    "results": "results",
+    "seeds": 1,
+    "device": "auto",
+    "threads": None,
+    "progress": "auto",
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EXAMPLES
+    parser.add_argument("--from", metavar="NAME", help="the search; may be left out where there is one")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--rank", metavar="K", type=_positive, help="the trial at this place of its leaderboard")
+    what.add_argument("--trial", metavar="N", type=_count, help="the trial of this number")
+    what.add_argument("--config", metavar="FILE", help="a file that 'tuner show --config' or '--search-file' printed")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting, such as dataset=digits"
+    )
+    parser.add_argument("--root", metavar="DIR", help="where the images lie, for data sets in files of your own")
+    parser.add_argument("--results", metavar="DIR", default="results", help="the results folder (default: results)")
+    parser.add_argument("--seeds", metavar="N", type=_positive, default=1, help="how many seeds (default: 1)")
+    parser.add_argument(
+        "--export", action="append", choices=_EXPORTS, default=[], help="also write the model in this form"
+    )
+    parser.add_argument("--restart", action="store_true", help="move an existing model to <number>.<k>, train anew")
+    parser.add_argument(
+        "--progress", choices=("auto", "live", "lines", "none"), default="auto", help="how to show progress on stderr"
+    )
+    add_device(parser)
+    add_format(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, export, and print the scores on stdout."""
+    from tuner.study import export
+    from tuner.study.model_folder import ModelFolder
+
+    recipe = _recipe(args)
+    export.refuse_missing(args.export)
+    folder = ModelFolder(recipe.folder)
+    try:
+        if not _train(args, recipe, folder):
+            _say(f"{relative_to_cwd(folder.path)} is finished: nothing was trained; anew: --restart")
+        exported = _export(args, folder)
+    except (KeyboardInterrupt, SystemExit) as ended:
+        _say(f"interrupted; go on with: {_again(args)}")
+        return ExitCode.SIGINT if isinstance(ended, KeyboardInterrupt) else ExitCode.SIGTERM
+    if args.json:
+        record = {"version": 1, "folder": relative_to_cwd(folder.path), "exported": exported, **folder.metrics()}
+        print(json.dumps(record, indent=2, ensure_ascii=False))
+    else:
+        _print_result(folder, exported)
+    return ExitCode.OK
+
+
+def _recipe(args: argparse.Namespace) -> Recipe:
+    from tuner.study.recipe import from_file, from_search
+
+    results = Path(args.results).absolute()
+    name = getattr(args, "from")
+    flags = {} if args.root is None else {"data.root": ("--root", args.root)}
+    if args.config is None:
+        return from_search(results, name, rank=args.rank, trial=args.trial, overrides=args.set, flags=flags)
+    if name is not None:
+        raise UsageError("--config is a configuration of its own, and --from names a search; leave one out")
+    return from_file(Path(args.config), results, overrides=args.set, flags=flags)
+
+
+def _train(args: argparse.Namespace, recipe: Recipe, folder: ModelFolder) -> bool:
+    """Train what is missing; returns whether anything was."""
+    import torch
+
+    from tuner.cli.epochs import progress
+    from tuner.datasets.prepare import prepare
+    from tuner.datasets.test_split import load_test
+    from tuner.study.final import FinalTraining
+
+    device = chosen_device(args)
+    prepared = prepare(recipe.data.dataset, Path(recipe.data.root) if recipe.data.root else None)
+    if recipe.fingerprint not in (None, prepared.fingerprint):
+        raise UsageError(
+            f"the data set is not the one that {recipe.name} was found with "
+            f"(fingerprint {prepared.fingerprint[:12]}, was {str(recipe.fingerprint)[:12]})"
+        )
+    if prepared.test_count == 0:
+        _say("this data set has no test split: the model will have no test scores")
+    with folder.writer(), progress(args.progress, recipe.config["epochs"]) as listener:
+        if args.restart and (aside := folder.set_aside()) is not None:
+            _say(f"moved the old model to {relative_to_cwd(aside)}")
+        training = FinalTraining(
+            recipe=recipe,
+            prepared=prepared,
+            folder=folder,
+            device=device,
+            threads=torch.get_num_threads(),
+            read_test=partial(load_test, prepared) if prepared.test_count else None,
+            listener=listener,
+        )
+        return training.run(args.seeds)
+
+
+def _export(args: argparse.Namespace, folder: ModelFolder) -> list[str]:
+    """Write the model in every form that is asked for; returns where."""
+    if not args.export:
+        return []
+    import torch
+
+    from tuner.study.export import export
+    from tuner.study.trained_model import TrainedModel
+
+    model = TrainedModel.load(folder, torch.device("cpu"))
+    return [relative_to_cwd(export(model, folder.path, form)) for form in dict.fromkeys(args.export)]
+
+
+def _print_result(folder: ModelFolder, exported: list[str]) -> None:
+    from tuner.cli.scores import print_summary
+
+    metrics = folder.metrics()
+    seeds = [result["seed"] for result in metrics["seeds"]]
+    tested = metrics["seeds"][0]["test"]
+    of = f"{len(seeds)} seeds" if len(seeds) > 1 else f"seed {seeds[0]}"
+    if tested is not None:
+        print(f"{metrics['model']}, {of}, on the {tested['images']:,} images of the test split")
+        print_summary(metrics["summary"])
+    print(f"model  {relative_to_cwd(folder.path)}" + (f" (weights of seed {seeds[0]})" if len(seeds) > 1 else ""))
+    for path in exported:
+        print(f"       {path}")
+
+
+def _again(args: argparse.Namespace) -> str:
+    """Return what to type to go on."""
+    words = ["tuner", "train"]
+    for name, default in _DEFAULTS.items():
+        if (value := getattr(args, name)) != default:
+            words += [f"--{name}", str(value)]
+    for flag, values in (("--set", args.set), ("--export", args.export)):
+        words += [word for value in values for word in (flag, value)]
+    return shlex.join([*words, *(["--json"] if args.json else [])])
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 on, not '{text}'")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if _count(text) == 0:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return int(text)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

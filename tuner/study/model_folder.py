@@ -1,0 +1,168 @@
+"""The folder of a trained model, and the hidden one beside it that holds a training which has not finished.
+
+    models/<number>/model.safetensors    the weights of the first seed
+    models/<number>/config.json          all that is needed to build the model and to feed it images
+    models/<number>/metrics.json         the test scores, curves and diagnostics of every seed, and their summary
+    models/.<number>/                    config.json, and for each seed its checkpoint and, once trained, its result
+
+A model is complete under its final name or it is not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tuner.facts.errors import ResultsDamagedError, StorageError, UsageError, relative_to_cwd
+from tuner.journal.lock import FolderLock
+from tuner.journal.storage import make_durable, write_atomically
+from tuner.study.folder import differences
+
+FORMAT_VERSION = 1
+
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+METRICS_FILE = "metrics.json"
+
+
+class ModelFolder:
+    """Where one model lies, or will."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.partial = path.with_name(f".{path.name}")
+
+    @property
+    def finished(self) -> bool:
+        """Whether a model lies in it."""
+        return (self.path / CONFIG_FILE).exists()
+
+    def description(self) -> dict[str, Any]:
+        """Return what config.json of the finished model holds; raises ``ResultsDamagedError``."""
+        return read_json(self.path / CONFIG_FILE)
+
+    def metrics(self) -> dict[str, Any]:
+        """Return what metrics.json of the finished model holds; raises ``ResultsDamagedError``."""
+        return read_json(self.path / METRICS_FILE)
+
+    @contextlib.contextmanager
+    def writer(self) -> Iterator[None]:
+        """Be the only one that trains this model; the hidden folder goes once the model is finished.
+
+        Raises:
+            ResultsHeldError: Another process trains it.
+            StorageError: The folders cannot be made.
+        """
+        try:
+            self.partial.mkdir(parents=True, exist_ok=True)
+            lock = FolderLock(self.partial, "another tuner train")
+            lock.acquire()
+        except OSError as error:
+            raise StorageError(f"{relative_to_cwd(self.partial)} cannot be written: {error.strerror}") from error
+        try:
+            yield
+            shutil.rmtree(self.partial, ignore_errors=True)
+        finally:
+            lock.release()
+
+    def refuse_other(self, settings: Mapping[str, Any]) -> None:
+        """Compare with the model that lies here, or with the training that was interrupted.
+
+        Args:
+            settings: What makes two trainings the same one; config.json holds it beside other things.
+
+        Raises:
+            UsageError: It has other settings; the text names each difference.
+        """
+        file = (self.path if self.finished else self.partial) / CONFIG_FILE
+        if not file.exists():
+            return
+        before = read_json(file)
+        if changed := differences({key: before.get(key) for key in settings}, settings):
+            state = "a model" if self.finished else "an unfinished model"
+            raise UsageError(
+                f"{relative_to_cwd(self.path)} is {state} of other settings: {', '.join(changed)}; "
+                "--restart keeps it aside and trains anew"
+            )
+
+    def begin(self, description: Mapping[str, Any]) -> None:
+        """Note what is trained, unless that has been done."""
+        if not self.finished and not (self.partial / CONFIG_FILE).exists():
+            write_json(self.partial / CONFIG_FILE, description)
+
+    def finish(self, weights: Path, metrics: Mapping[str, Any]) -> None:
+        """Put the model in its place, or replace the metrics of one that is there by those of more seeds."""
+        if self.finished:
+            write_json(self.path / METRICS_FILE, metrics)
+            return
+        whole = self.partial / "model"
+        try:
+            shutil.rmtree(whole, ignore_errors=True)
+            whole.mkdir()
+            write_atomically(whole / WEIGHTS_FILE, weights.read_bytes())
+            write_atomically(whole / CONFIG_FILE, (self.partial / CONFIG_FILE).read_bytes())
+            write_json(whole / METRICS_FILE, metrics)
+            whole.rename(self.path)
+            make_durable(self.path.parent)
+        except OSError as error:
+            raise StorageError(f"{relative_to_cwd(self.path)} cannot be written: {error.strerror}") from error
+
+    def set_aside(self) -> Path | None:
+        """Forget an unfinished training, and rename a finished model to the first free ``<number>.<k>``.
+
+        Called by the writer. Returns the model's new path, None where there was none.
+        """
+        for left in self.partial.iterdir():
+            if left.is_dir():
+                shutil.rmtree(left)
+            elif left.name == CONFIG_FILE:
+                left.unlink()
+        if not self.finished:
+            return None
+        k = 1
+        while (aside := self.path.with_name(f"{self.path.name}.{k}")).exists():
+            k += 1
+        return self.path.rename(aside)
+
+
+def find_model(text: str, results: Path) -> ModelFolder:
+    """Return a model by its folder, or as ``NAME/NUMBER`` below the results folder.
+
+    Raises:
+        UsageError: There is none; the text lists those that there are.
+    """
+    name, _, number = text.strip("/").rpartition("/")
+    places = [Path(text), results / name / "models" / number, results / "models" / text]
+    for place in places:
+        if (place / CONFIG_FILE).exists():
+            return ModelFolder(place)
+    found = [file.parent for file in results.glob(f"*/models/[!.]*/{CONFIG_FILE}")]
+    there_are = [f"{model.parent.parent.name}/{model.name}" for model in found]
+    there_are += [file.parent.name for file in results.glob(f"models/[!.]*/{CONFIG_FILE}")]
+    hint = f"there are {', '.join(sorted(there_are))}" if there_are else "'tuner train' makes one"
+    raise UsageError(f"no model in '{text}' ({CONFIG_FILE} is missing there); {hint}")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON object of this version, without its version.
+
+    Raises:
+        ResultsDamagedError: It is not what was written.
+    """
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if record.pop("version") != FORMAT_VERSION:
+            raise ValueError("it is of a form that this program does not know")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ResultsDamagedError(f"{relative_to_cwd(path)} is damaged: {error}") from error
+    return record
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Replace a file by a JSON object of this version, atomically; raises ``StorageError``."""
+    text = json.dumps({"version": FORMAT_VERSION, **record}, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, text.encode() + b"\n")
