@@ -107,7 +107,7 @@ def test_the_verdict_is_seen_from_the_curves(tmp_path: Path, capsys: pytest.Capt
     scores = [0.9, 0.8, 0.7, 0.6, 0.5]  # the validation loss is 1 - score
     line = next(line for line in page("complete", train_accuracy=0.9).splitlines() if line.startswith("verdict"))
     assert "undecided: the validation loss rose from 0.15 at epoch 1 to 0.45" in line
-    assert "verdict" not in page("without-accuracies")
+    assert "\nverdict" not in page("without-accuracies")
 
 
 @pytest.mark.parametrize("word", ["9", "x", "demo-", "demo-1-x", "99999999999999999999", "٣", "other-1"])
