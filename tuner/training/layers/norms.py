@@ -75,9 +75,7 @@ NORMS: dict[str, Callable[[nn.BatchNorm2d, Model], nn.Module]] = {
 def set_norm(model: nn.Module, settings: Model) -> None:
     """Replace each ``nn.BatchNorm2d`` of a model by the chosen norm for as many channels.
 
-    Without norms the convolutions that leave their bias to the norm behind them get one of zeros, as they had before
-    norms were known; and nothing works in place any more, since an activation may now meet what a residual branch
-    began with.
+    Without norms, the convolutions that had left their bias to them get one of zeros.
 
     Raises:
         UsageError: ``norm_groups`` does not divide the channels of a norm.
@@ -87,5 +85,3 @@ def set_norm(model: nn.Module, settings: Model) -> None:
         for module in model.modules():
             if isinstance(module, nn.Conv2d) and module.bias is None:
                 module.bias = nn.Parameter(torch.zeros(module.out_channels))
-            elif hasattr(module, "inplace"):
-                module.inplace = False  # type: ignore[assignment]
