@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from tuner.facts.errors import ExitCode
+
+if TYPE_CHECKING:
+    from tuner.study.comparison import Compared
 
 
 def add_file(parser: argparse.ArgumentParser) -> None:
@@ -20,3 +28,38 @@ def add_file(parser: argparse.ArgumentParser) -> None:
 def add_format(parser: argparse.ArgumentParser) -> None:
     """Declare ``--json``."""
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def add_comparison(parser: argparse.ArgumentParser) -> None:
+    """Declare what ``tuner confirm`` and ``tuner ablate`` share."""
+    parser.add_argument("--seeds", type=int, default=5, metavar="S", help="fresh seeds for each (default: 5)")
+    parser.add_argument("--results", metavar="DIR", default="results", help="the results folder (default: results)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="where images lie and what a run takes: root=DIR, max_concurrent=2, gpus_per_trial=0.5; may be repeated",
+    )
+    parser.add_argument(
+        "--progress", choices=("auto", "live", "lines", "none"), default="auto", help="how to show progress on stderr"
+    )
+    add_format(parser)
+
+
+def comparison_command(args: argparse.Namespace, command: str, name: str, *words: str) -> str:
+    """Return what to type to go on with a comparison."""
+    line = ["tuner", command, name, *words, "--seeds", str(args.seeds)]
+    if args.results != "results":
+        line += ["--results", args.results]
+    for override in args.set:
+        line += ["--set", override]
+    return shlex.join(line)
+
+
+def tell_ending(compared: Compared, command: str) -> None:
+    """Say on stderr why a comparison has not come to its end, and how it goes on."""
+    if compared.code in (ExitCode.SIGINT, ExitCode.SIGTERM):
+        print(f"interrupted; go on with: {command}", file=sys.stderr)
+    elif compared.error is not None:
+        print(f"ended early: the first runs all failed with: {compared.error}", file=sys.stderr)

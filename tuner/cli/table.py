@@ -41,7 +41,7 @@ def print_table(info: SearchInfo, rows: Sequence[Row], columns: Sequence[str] | 
     Returns:
         Sentences about what was left out.
     """
-    console = Console(highlight=False, soft_wrap=False, width=_width())
+    console = Console(highlight=False, soft_wrap=False, width=console_width())
     if columns is not None:
         console.print(_table(columns, rows))
         return []
@@ -95,7 +95,7 @@ def _cell(name: str, value: object) -> Text:
     return Text(text, style=_STYLES.get(text, "") if name == "state" else "")
 
 
-def _width() -> int | None:
+def console_width() -> int | None:
     """Return the width for a pipe, whose reader may ask for one in COLUMNS; None lets the terminal say."""
     if sys.stdout.isatty():
         return None

@@ -31,7 +31,7 @@ from tuner.study.arrays import read_array, write_array
 from tuner.study.checkpoints import remove_all_but
 from tuner.study.drive import drive, exit_code
 from tuner.study.folder import Folder
-from tuner.study.job import Job, identity, probabilities_path
+from tuner.study.job import Job, fresh_split_seed, identity, probabilities_path
 from tuner.study.observer import Observer, Work
 from tuner.study.resources import local_ray, slots
 from tuner.study.runner import job_of, prepare_data
@@ -77,6 +77,12 @@ class Comparison:
         """Return what is trained, seed by seed, so that an interrupted comparison holds whole pairs."""
         runs = [item.run(seed) for seed in self.seeds for item in self.configurations]
         return list({identity(run): run for run in runs}.values())
+
+    @property
+    def split_seeds(self) -> list[int]:
+        """Return the seed of the split that goes with each of ``seeds``; none for one's own trainable."""
+        data = self.file.data
+        return [] if data is None else [fresh_split_seed(seed, besides=data.split_seed) for seed in self.seeds]
 
     def history(self) -> History:
         """Return what the log says, without locking it."""
@@ -249,11 +255,11 @@ def _write_splits(comparison: Comparison, job: Job) -> list[dict[str, Any]]:
     splits: list[dict[str, Any]] = [
         {
             "validation": data.validation,
-            "split_seed": job.split_seed_of({"seed": seed}),
+            "split_seed": split_seed,
             "train_images": data.train_images,
             "reserved": comparison.reserved,
         }
-        for seed in comparison.seeds
+        for split_seed in comparison.split_seeds
     ]
     for settings in splits:
         split_arrays(prepared, **settings)

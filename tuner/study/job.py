@@ -40,7 +40,7 @@ class Job:
         folder: The search's results folder.
         cpus: CPUs of a trial, which is its number of threads, at least 1.
         gpus: GPUs of a trial; below 1 is a share of one GPU's memory.
-        fresh_splits: Whether each trial splits the data by a seed of its own (see ``split_seed_of``).
+        fresh_splits: Whether each trial splits the data by a seed of its own (see ``fresh_split_seed``).
         reserved: Images that no trial sees before it has ended, or None; what each trial's best weights then say
             about them goes into ``probabilities_path``.
     """
@@ -64,16 +64,22 @@ class Job:
         return ":" not in self.trainable
 
     def split_seed_of(self, config: Mapping[str, Any]) -> int:
-        """Return the seed by which a trial of the built-in trainable splits the data.
-
-        Fresh ones follow from the trial's seed, so that trials with equal seeds have equal images, and differ from
-        the search's.
-        """
+        """Return the seed by which a trial of the built-in trainable splits the data."""
         assert self.data is not None
         if not self.fresh_splits:
             return self.data.split_seed
-        tries = (derived_seed(config["seed"], f"split {k}") for k in itertools.count())
-        return next(seed for seed in tries if seed != self.data.split_seed)
+        return fresh_split_seed(config["seed"], besides=self.data.split_seed)
+
+
+def fresh_split_seed(seed: int, *, besides: int) -> int:
+    """Return the split seed that follows from a trial's seed, so that trials with equal seeds have equal images.
+
+    Args:
+        seed: The trial's.
+        besides: The search's split seed, which it never is.
+    """
+    tries = (derived_seed(seed, f"split {k}") for k in itertools.count())
+    return next(found for found in tries if found != besides)
 
 
 def probabilities_path(folder: Path, config: Mapping[str, Any]) -> Path:

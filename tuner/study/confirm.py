@@ -1,0 +1,177 @@
+"""``tuner confirm``: are the winners of a search really better than the default?
+
+The best trials and the default configuration are trained again with fresh seeds on fresh splits of the training images,
+each with the same ones, at full budget. The test split stays closed. What comes of it is ``confirm.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tuner.datasets.split import Reserved
+from tuner.facts.errors import UsageError, relative_to_cwd
+from tuner.facts.records import Goal, State
+from tuner.facts.seeds import derived_seed
+from tuner.journal.history import History, Trial
+from tuner.journal.lock import refuse_if_held
+from tuner.journal.storage import write_atomically
+from tuner.space.searchfile import Data, SearchFile
+from tuner.study.bias_variance import decompose
+from tuner.study.comparison import Compared, Comparison, Configuration, compare, fresh_seeds, is_done
+from tuner.study.default import default_configuration
+from tuner.study.folder import Folder
+from tuner.study.observer import Observer
+from tuner.study.paired import Difference, Verdict, differences
+from tuner.study.run_results import Results, best_score, paired, results, spelled_difference, without_seed
+from tuner.study.stored import stored_search
+
+FILE_NAME = "confirm.json"
+DEFAULT = "default"
+FORMAT_VERSION = 1
+
+_MOST_RESERVED = 1000
+
+
+def confirm(
+    path: Path, *, top: int, seeds: int, overrides: Sequence[str] = (), observer: Observer
+) -> tuple[Compared, dict[str, Any] | None]:
+    """Compare the best trials of a search with the default configuration.
+
+    Args:
+        path: The search's folder.
+        top: How many trials, by rank.
+        seeds: How many fresh seeds, at least 2.
+        overrides: As for ``stored_search``.
+        observer: Shown what happens.
+
+    Returns:
+        How it ended for now, and what confirm.json holds; None where not every run has ended.
+
+    Raises:
+        TunerError: What is asked for cannot be compared, or results cannot be written.
+    """
+    if seeds < 2:
+        raise UsageError("one seed says nothing of how much seeds differ: --seeds must be at least 2")
+    if top < 1:
+        raise UsageError("--top must be at least 1")
+    folder = Folder(path)
+    refuse_if_held(path)
+    file = stored_search(folder, overrides)
+    history = folder.history()
+    winners = best_trials(history, file.metric.goal, top)
+    if not winners:
+        raise UsageError(f"{relative_to_cwd(path)} has no completed trial to confirm")
+    if len(winners) < top:
+        observer.notice(f"{file.name}: only {len(winners)} trials have completed")
+    comparison = _comparison(folder, file, history, winners, seeds)
+    compared = compare(comparison, observer=observer)
+    if not is_done(comparison):
+        return compared, None
+    record = _record(comparison, winners)
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(path / FILE_NAME, text.encode())
+    return compared, record
+
+
+def best_trials(history: History, goal: Goal, count: int) -> list[Trial]:
+    """Return the completed trials with the best scores, ties by number."""
+    scored = [
+        (report.score if goal is Goal.MINIMIZE else -report.score, trial.number, trial)
+        for trial in history.trials.values()
+        if trial.state is State.COMPLETED and (report := trial.best(goal)) is not None
+    ]
+    return [trial for _, _, trial in sorted(scored)[:count]]
+
+
+def _comparison(folder: Folder, file: SearchFile, history: History, winners: Sequence[Trial], seeds: int) -> Comparison:
+    default = Configuration(DEFAULT, default_configuration(file, history))
+    others = [Configuration(f"trial {trial.number}", without_seed(trial.ask.config)) for trial in winners]
+    reserved = None
+    if file.data is not None:
+        images = folder.description()["data"]
+        reserved = _reserved(file, images["train_count"], len(images["classes"]))
+        file = replace(file, data=_leaving_room(file.data, images["train_count"], reserved))
+    return Comparison(
+        search=folder,
+        file=file,
+        folder=folder.path / "confirm",
+        title=f"confirm {file.name}",
+        configurations=[default, *others],
+        seeds=fresh_seeds(file.search.seed, "confirm", seeds),
+        reserved=reserved,
+    )
+
+
+def _reserved(file: SearchFile, available: int, classes: int) -> Reserved | None:
+    """Return which images no run trains on: as many as validate, but at most 1,000 and a tenth of those that train.
+
+    None where that would be less than one a class.
+    """
+    assert file.data is not None
+    training = file.data.train_images or available - file.data.validation
+    count = min(file.data.validation, _MOST_RESERVED, training // 10)
+    return Reserved(count, derived_seed(file.search.seed, "confirm reserved")) if count >= classes else None
+
+
+def _leaving_room(data: Data, available: int, reserved: Reserved | None) -> Data:
+    """Return data settings whose training images leave the reserved ones out."""
+    if data.train_images is None or reserved is None:
+        return data
+    return replace(data, train_images=min(data.train_images, available - data.validation - reserved.count))
+
+
+def _record(comparison: Comparison, winners: Sequence[Trial]) -> dict[str, Any]:
+    """Return what confirm.json holds."""
+    file = comparison.file
+    rows = results(comparison)
+    default, *others = rows
+    judged = differences([paired(row, default) for row in others], file.metric.goal)
+    trials = [
+        {
+            "number": trial.number,
+            "search_score": best_score(trial, file.metric.goal),
+            **_with_error(comparison, row),
+            "difference": vars(difference),
+            "sentence": _sentence(row, difference, file.metric.name),
+        }
+        for row, trial, difference in zip(others, winners, map(_strict, others, judged), strict=True)
+    ]
+    return {
+        "version": FORMAT_VERSION,
+        "search": file.name,
+        "metric": {"name": file.metric.name, "goal": str(file.metric.goal)},
+        "seeds": list(comparison.seeds),
+        "split_seeds": None if file.data is None else comparison.split_seeds,
+        "reserved_images": None if comparison.reserved is None else comparison.reserved.count,
+        "default": _with_error(comparison, default),
+        "trials": trials,
+        "verdict": trials[0]["sentence"],
+    }
+
+
+def _with_error(comparison: Comparison, row: Results) -> dict[str, Any]:
+    probabilities = comparison.probabilities(row.configuration)
+    error = None if probabilities is None else vars(decompose(probabilities, comparison.reserved_labels()))
+    return {**row.to_json(), "error": error}
+
+
+def _strict(row: Results, difference: Difference) -> Difference:
+    """Return a difference without a good verdict where a run of the winner ended without a score."""
+    if difference.verdict is Verdict.BETTER and row.unscored:
+        return replace(difference, verdict=Verdict.NOT_SHOWN)
+    return difference
+
+
+def _sentence(row: Results, difference: Difference, metric: str) -> str:
+    name = row.configuration.name
+    said = {
+        Verdict.BETTER: f"{name} is better than the default",
+        Verdict.WORSE: f"{name} is worse than the default",
+        Verdict.NOT_SHOWN: f"{name} is not shown to be better or worse than the default",
+    }[difference.verdict]
+    broken = f"; {row.unscored} of its {len(row.trials)} runs ended without a score" if row.unscored else ""
+    return f"{said}: {spelled_difference(difference, metric)}{broken}"
