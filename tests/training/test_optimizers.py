@@ -10,6 +10,7 @@ from tuner.hyperparameters.optimizer import Optimizer
 from tuner.hyperparameters.penalties import Penalties
 from tuner.training import optimizers
 from tuner.training.models import registry as models
+from tuner.training.models.finetuning import freeze_backbone, head_parameters
 
 DECAY = 0.1
 STEPS = 50
@@ -196,17 +197,47 @@ def test_every_optimizer_has_a_contract_test():
     assert {contract.name for contract in contracts} == set(optimizers.OPTIMIZERS)
 
 
+def groups_of(model, penalties=None, **settings):
+    """Name of each parameter to the group that it is in."""
+    groups = optimizers.parameter_groups(Optimizer(**settings), penalties or Penalties(), model)
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    placed = [(names[item], group) for group in groups for item in group["params"]]
+    assert sorted(name for name, _ in placed) == sorted(names[item] for item in names if item.requires_grad)
+    return dict(placed)
+
+
 @pytest.mark.parametrize("also_rest", [False, True])
 def test_norms_and_biases_decay_only_if_asked(also_rest):
-    model = models.resnet9(small(model="resnet9", width=4), (1, 8, 8), 10)
-    penalties = Penalties(weight_decay=0.3, decay_norms_and_biases=also_rest)
-    decays = {
-        id(item): group["weight_decay"]
-        for group in optimizers.parameter_groups(penalties, model)
-        for item in group["params"]
+    model = models.build(small(model="resnet9", width=4), (1, 8, 8), 10)
+    groups = groups_of(model, Penalties(weight_decay=0.3, decay_norms_and_biases=also_rest))
+    for prefix, module in model.named_modules():
+        for name, _ in module.named_parameters(prefix, recurse=False):
+            weight = name.endswith("weight") and isinstance(module, (nn.Conv2d, nn.Linear))
+            assert groups[name]["weight_decay"] == (0.3 if weight or also_rest else 0.0)
+
+
+def test_learned_dropout_rates_never_decay():
+    model = models.build(small(dropout=0.2, dropout_conv=0.1, dropout_kind="concrete"), (1, 8, 8), 10)
+    groups = groups_of(model, Penalties(weight_decay=0.3, decay_norms_and_biases=True))
+    rates = [group["weight_decay"] for name, group in groups.items() if name.endswith("p_logit")]
+    assert rates == [0.0] * 3
+    assert sum(group["weight_decay"] == 0 for group in groups.values()) == 3
+
+
+def test_the_backbone_may_have_its_own_rate():
+    model = models.build(small(), (1, 8, 8), 10)
+    head = {id(item) for item in head_parameters(model)}
+    groups = groups_of(model, Penalties(weight_decay=0.3), lr=0.1, lr_backbone=0.01)
+    for name, parameter in model.named_parameters():
+        assert groups[name]["lr"] == (0.1 if id(parameter) in head else 0.01)
+        assert groups[name]["weight_decay"] == (0.3 if parameter.ndim > 1 else 0.0)
+    first = optimizers.build(Optimizer(lr=0.1, lr_backbone=0.01), Penalties(), model).param_groups[0]
+    assert first["lr"] == 0.1  # what schedules report
+
+
+def test_a_frozen_backbone_is_in_no_group():
+    model = models.build(small(), (1, 8, 8), 10)
+    freeze_backbone(model)
+    assert groups_of(model, Penalties(weight_decay=0.3)).keys() == {
+        name for name, parameter in model.named_parameters() if parameter.requires_grad
     }
-    assert len(decays) == len(list(model.parameters()))
-    for module in model.modules():
-        for name, parameter in module.named_parameters(recurse=False):
-            weight = name == "weight" and isinstance(module, (nn.Conv2d, nn.Linear))
-            assert decays[id(parameter)] == (0.3 if weight or also_rest else 0.0)

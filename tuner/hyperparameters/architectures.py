@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+#: Channels, height and width.
+ImageShape = tuple[int, int, int]
+
 #: Torchvision's networks halve an image five times. On images with a side below this many pixels the first two
 #: halvings are left out: 32x32 ends as 4x4, not as one pixel. (vgg, whose halvings lie further apart: the last.)
 FULL_STEM_SIDE = 64
@@ -80,8 +83,9 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     **_published("vgg", dict.fromkeys(["vgg11", "vgg13", "vgg16", "vgg19"], 64), smallest_side=16),
     **_published("densenet", {"densenet121": 32, "densenet161": 48, "densenet169": 32, "densenet201": 32}),
-    **_published("mobilenet_v2", {"mobilenet_v2": 8}, branches=True),
-    **_published("mobilenet_v3", {"mobilenet_v3_small": 8, "mobilenet_v3_large": 8}, branches=True),
+    **_published(
+        "mobilenet", dict.fromkeys(["mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large"], 8), branches=True
+    ),
     **_published(
         "efficientnet",
         {f"efficientnet_b{size}": 16 if size == 7 else 8 for size in range(8)},
@@ -128,14 +132,14 @@ def norm_channels(model: str, width: int | None) -> int | None:
     return None if architecture.norm is None else architecture.norm_channels or width
 
 
-def image_problem(model: str, depth: int | None, pretrained: bool, shape: tuple[int, int, int]) -> str | None:
+def image_problem(model: str, depth: int | None, pretrained: bool, shape: ImageShape) -> str | None:
     """Return why a network cannot train on images, as one sentence; None if it can.
 
     Args:
         model: A name in ``ARCHITECTURES``.
         depth: The value of ``depth``; None where it does not apply.
         pretrained: Whether it begins with published weights.
-        shape: Channels, height and width of an image.
+        shape: Of an image.
     """
     channels, height, width = shape
     if pretrained and channels != 3:

@@ -1,0 +1,1 @@
+"""The networks, from images to logits."""
