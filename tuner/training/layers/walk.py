@@ -12,10 +12,7 @@ Found = TypeVar("Found", bound=nn.Module)
 
 
 def replace(model: nn.Module, kind: type[Found] | tuple[type[Found], ...], make: Callable[[Found], nn.Module]) -> None:
-    """Put ``make(module)`` in the place of each module of a kind, in order of registration, but for the model itself.
-
-    A module that already is what ``make`` returns stays; modules that stand in new ones are not looked at.
-    """
+    """Put ``make(module)`` in the place of each module of a kind, in order of registration; the model itself stays."""
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, kind):
