@@ -25,11 +25,13 @@ class PublishedFile:
     """A file of torchvision's weights.
 
     Attributes:
+        architecture: What torchvision calls it.
         name: Of the file, such as ``resnet18-f37072fd.pth``.
         url: Where torchvision keeps it.
         hash: The first digits of its SHA-256, which its name holds.
     """
 
+    architecture: str
     name: str
     url: str
     hash: str
@@ -42,9 +44,10 @@ def torchvision_name(model: str) -> str:
 
 def published_file(model: str) -> PublishedFile:
     """Return the file of an architecture's DEFAULT weights."""
-    url = torchvision.models.get_model_weights(torchvision_name(model)).DEFAULT.url
+    architecture = torchvision_name(model)
+    url = torchvision.models.get_model_weights(architecture).DEFAULT.url
     name = Path(urlsplit(url).path).name
-    return PublishedFile(name, url, Path(name).stem.rpartition("-")[2])
+    return PublishedFile(architecture, name, url, Path(name).stem.rpartition("-")[2])
 
 
 def check_weights(model: str, path: Path) -> None:
