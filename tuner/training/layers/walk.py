@@ -22,8 +22,8 @@ def replace(model: nn.Module, kind: type[Found] | tuple[type[Found], ...], make:
 def next_layers(model: nn.Module, kind: type[Found], layer: type[Layer] | None = None) -> dict[Found, Layer]:
     """Return for each module of a kind the layer with weights that reads what it gives.
 
-    That is the next one in order of registration, which is the order of use in all of our networks. Modules after
-    which none comes are left out.
+    That is the next one in order of registration; of several that read it, such as a branch and its shortcut, the
+    first. Modules after which none comes are left out.
 
     Args:
         model: The network.
