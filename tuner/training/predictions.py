@@ -15,7 +15,7 @@ def predict_probabilities(model: nn.Module, images: Tensor, normalize: Normalize
     """Return the probability of each class for each image, which gets normalization alone.
 
     The softmax is taken in double precision: in single precision a class 104 nats below the best gets 0, and where it
-    is the true one the cross-entropy would be infinite.
+    is the true one the cross-entropy would be infinite. May be called under autocast.
 
     Args:
         model: From normalized images to logits [B, classes]; left in the mode that it was in.
