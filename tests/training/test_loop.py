@@ -9,7 +9,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tests.training.helpers import CPU, TIMES, digits, run, small, without_validation
 from tuner.facts.errors import DivergedError, UsageError
 from tuner.facts.records import REPORT_NAMES, Goal
-from tuner.training import checkpoints, losses, optimizers
+from tuner.training import checkpoints, losses, normalization, optimizers
+from tuner.training.evaluation import loss_and_accuracy
 from tuner.training.loop import train
 
 EVERYTHING = {
@@ -29,6 +30,7 @@ EVERYTHING = {
     "max_norm": 3.0,
     "clip_grad_norm": 1.0,
     "clip_grad_value": 0.5,
+    "ema_decay": 0.9,
     "early_stop_patience": 10,
 }
 
@@ -73,6 +75,7 @@ def test_the_reported_rate_is_the_one_used():
         {"optimizer": "adamw", "schedule": "cosine", "warmup_epochs": 2, "lr": 3e-3},
         {"model": "resnet9", "width": 4, "schedule": "step", "step_size": 1, "warmup_epochs": 1},
         {"optimizer": "adam", "loss": "mse", "lr": 3e-3},
+        {"precision": "float16", "dropout_kind": "concrete", "lr": 0.01},
         {"optimizer": "rmsprop", "momentum": 0.5, "centered": True, "loss": "rmse", "lr": 1e-3},
     ],
 )
@@ -257,3 +260,28 @@ def test_observers_see_each_epoch_and_change_nothing():
     for item in seen:
         assert list(item.grad_norms) == [name for name, _ in item.model.named_parameters()]
         assert item.report["epoch"] == item.epoch
+
+
+def test_the_average_of_the_weights_is_what_is_measured_and_kept(tmp_path):
+    seen = []
+    hyperparameters, data = small(ema_decay=0.9, epochs=1, lr=0.02, model="resnet9", width=4), digits(300)
+    reports, _ = run(hyperparameters, data, checkpoint=tmp_path, observe=seen.append)
+    average = state(tmp_path)["average"]["average"]
+    assert not same(average, state(tmp_path)["model"])
+    model = seen[-1].model
+    assert same(dict(model.state_dict()), dict(average))
+    normalize = normalization.build(hyperparameters.input, data)
+    loss, accuracy = loss_and_accuracy(model, data.validation_images, data.validation_labels, normalize).tolist()
+    assert (loss, accuracy) == (reports[-1]["val_loss"], reports[-1]["val_accuracy"])
+    assert same(dict(checkpoints.best_weights(tmp_path)[1]), dict(average))
+
+
+def test_concrete_dropout_reports_its_mean_rate_and_shows_each():
+    seen = []
+    reports, _ = run(
+        small(dropout=0.3, dropout_conv=0.1, dropout_kind="concrete", lr=0.05), digits(300), observe=seen.append
+    )
+    for report, item in zip(reports, seen, strict=True):
+        assert report["concrete_dropout"] == pytest.approx(sum(item.dropout_rates.values()) / len(item.dropout_rates))
+    assert reports[-1]["concrete_dropout"] != pytest.approx(reports[0]["concrete_dropout"], abs=1e-6)
+    assert run(small(dropout=0.3, epochs=1), digits(300))[0][0].keys() == {*REPORT_NAMES} - {*TIMES}

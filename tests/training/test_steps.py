@@ -8,6 +8,7 @@ from tuner.hyperparameters.optimizer import Optimizer
 from tuner.hyperparameters.penalties import Penalties
 from tuner.hyperparameters.stability import Stability
 from tuner.training import optimizers, penalties
+from tuner.training.precision import LossScale
 from tuner.training.steps import GuardedStep
 
 
@@ -24,7 +25,11 @@ def make(clip=None, gated=False, value=None):
     model = Holder(weight=[3.0, 4.0])
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, fused=True)
     settings = Stability(clip_grad_norm=clip, clip_grad_value=value)
-    return model.weight, optimizer, GuardedStep(model, optimizer, settings, gated=gated)
+    return model.weight, optimizer, GuardedStep(model, optimizer, settings, unscaled(), gated=gated)
+
+
+def unscaled():
+    return LossScale(torch.device("cpu"), enabled=False)
 
 
 def finish(guard):
@@ -74,7 +79,7 @@ def test_gated_no_later_step_changes_anything_and_the_epoch_ends_in_the_error(lo
 def test_an_infinite_gradient_of_a_finite_loss_is_divergence(gated):
     model = Holder(weight=[0.0])
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, fused=True)
-    guard = GuardedStep(model, optimizer, Stability(clip_grad_norm=1.0), gated=gated)
+    guard = GuardedStep(model, optimizer, Stability(clip_grad_norm=1.0), unscaled(), gated=gated)
     loss = model.weight.sqrt().sum()
     loss.backward()
     assert torch.isfinite(loss)
@@ -126,7 +131,7 @@ def test_the_norm_of_each_gradient_is_named_and_taken_before_clipping(gated):
     model = Holder(first=[0.0, 0.0], unused=[1.0], last=[0.0])
     settings = Penalties(decay_norms_and_biases=True)
     optimizer = optimizers.build(Optimizer(lr=0.1), settings, model)
-    guard = GuardedStep(model, optimizer, Stability(clip_grad_norm=1.0), gated=gated)
+    guard = GuardedStep(model, optimizer, Stability(clip_grad_norm=1.0), unscaled(), gated=gated)
     for scale in (1.0, 3.0):
         model.first.grad, model.last.grad = torch.tensor([3.0, 4.0]) * scale, torch.tensor([-12.0]) * scale
         guard(torch.tensor(1.0), 1)
@@ -141,7 +146,7 @@ def test_gated_projections_are_called_off_with_the_step():
     settings = Penalties(l1=1.0, l1_proximal=True, max_norm=4.0)
     optimizer = optimizers.build(Optimizer(lr=0.1), settings, model)
     projections = penalties.projections(settings, model, optimizer)
-    guard = GuardedStep(model, optimizer, Stability(), projections, gated=True)
+    guard = GuardedStep(model, optimizer, Stability(), unscaled(), projections, gated=True)
     model.weight.grad = torch.zeros(1, 2)
     guard(torch.tensor(1.0), 1)
     after = model.weight.detach().clone()

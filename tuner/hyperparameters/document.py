@@ -25,8 +25,14 @@ fail. A parameter that is left out has its default where it applies.
 `val_loss` is plain cross-entropy on the validation images, without smoothing, mixing or penalties, so that
 trials compare. `train_loss` and `train_accuracy` are measured in eval mode on clean training images: a fixed
 stratified subset, as many as there are validation images and at most 5,000. `objective` is what was
-optimized. `generalization_gap` is `train_accuracy - val_accuracy`. `grad_norm` is the mean norm before
-clipping, `clip_share` the share of clipped steps, and `lr_now` the learning rate of the epoch's last step.
+optimized, penalties included, but without the optimizer's own `weight_decay`. `generalization_gap` is
+`train_accuracy - val_accuracy`. `grad_norm` is the mean norm before clipping, `clip_share` the share of clipped
+steps, and `lr_now` the learning rate of the epoch's last step. With `ema_decay` the average of the weights is what
+is measured, and what is kept as the best weights.
+
+With `precision: float16` there is also `skip_share`, the share of steps that were skipped because their gradient
+overflowed, and with concrete dropout `concrete_dropout`, the mean of the learned rates; the leaderboard calls them
+`metric_skip_share` and `metric_concrete_dropout`.
 
 A loss or gradient that is not finite ends the trial as diverged before it changes a weight. A last batch of a
 single image joins the batch before it, so that no batch norm sees one image alone. With `warmup_epochs` the

@@ -29,6 +29,14 @@ class Optimizer:
         maximum=1000,
         default_by={"optimizer": {"adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3}},
     )
+    lr_backbone: float | None = real(
+        None,
+        "Peak learning rate of all layers but the last; schedules keep its ratio to lr. Null: lr itself.",
+        minimum=0,
+        above=True,
+        maximum=1000,
+        applies={"pretrained": (True,), "freeze_backbone": (False,)},
+    )
     momentum: float = real(
         0.9,
         "Share of the last step that goes into the next one.",

@@ -27,6 +27,21 @@ class Stability:
         maximum=1e9,
         source="torch.nn.utils.clip_grad_value_",
     )
+    ema_decay: float | None = real(
+        None,
+        "Evaluate and keep an average of the weights, which keeps this share of itself in each step; null is off.",
+        minimum=0,
+        maximum=1,
+        below=True,
+        source="Polyak and Juditsky 1992; min(ema_decay, (1 + t) / (10 + t)) in step t, as in TensorFlow",
+    )
+    precision: str = choice(
+        "float32",
+        ("float32", "bfloat16", "float16"),
+        "What forward and backward passes compute in; weights, losses and steps are float32. With float16 the loss is "
+        "scaled, and a step whose gradient overflows is skipped.",
+        source="torch.autocast; Micikevicius et al. 2018",
+    )
     early_stop_patience: int | None = integer(
         None,
         "End after this many epochs in a row without a better early_stop_metric; null is off.",

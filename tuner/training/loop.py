@@ -5,20 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
+from statistics import fmean
 
 import torch
 
 from tuner.facts.errors import UsageError
 from tuner.facts.records import Goal
 from tuner.hyperparameters.table import Hyperparameters
-from tuner.training import augmentation, checkpoints, mixing, normalization, objectives, optimizers, penalties
-from tuner.training.batches import shuffled_batches, steps_per_epoch
+from tuner.training import checkpoints, normalization, objectives, optimizers, penalties
 from tuner.training.clock import Stopwatch, read_together
 from tuner.training.data import TrainingData
 from tuner.training.early_stopping import BestWeights, EarlyStopping
+from tuner.training.ema import WeightAverage
 from tuner.training.evaluation import Measure
+from tuner.training.layers.concrete import concrete_rates
+from tuner.training.loader import Loader
 from tuner.training.models import registry as models
+from tuner.training.models.finetuning import set_training_mode
 from tuner.training.observed import Observed
+from tuner.training.precision import LossScale, autocast
 from tuner.training.randomness import Randomness
 from tuner.training.schedules import Schedule
 from tuner.training.steps import GuardedStep
@@ -30,6 +35,7 @@ def train(
     *,
     device: torch.device,
     checkpoint: Path | None = None,
+    weights: Path | None = None,
     metric: str = "val_accuracy",
     goal: Goal = Goal.MAXIMIZE,
     gated: bool | None = None,
@@ -44,13 +50,15 @@ def train(
         device: Where to train.
         checkpoint: A folder. What lies in it at a yield is that epoch's checkpoint; one found there at the start is
             continued, bit for bit on the CPU. None keeps none.
+        weights: The file of a pretrained network's weights; None where the network begins with fresh ones.
         metric: The name in the report by which the best weights are kept.
         goal: Which way ``metric`` is better.
         gated: How divergence is guarded (see ``GuardedStep``); None is a flag on the device for GPUs alone.
         observe: Called after each epoch, before its report is yielded. It must leave random numbers and weights alone.
 
     Yields:
-        After each epoch the numbers named by ``tuner.facts.records.REPORT_NAMES``.
+        After each epoch the numbers named by ``tuner.facts.records.REPORT_NAMES``; with float16 also ``skip_share``,
+        the share of steps that were skipped, and with concrete dropout ``concrete_dropout``, the mean learned rate.
 
     Returns:
         Why it ended: ``budget`` or ``early_stop``.
@@ -58,27 +66,33 @@ def train(
     Raises:
         DivergedError: A loss or gradient was not finite. Nothing of that epoch is kept.
         ResultsDamagedError: The checkpoint cannot be read.
-        UsageError: The images are too small, or there are no validation images and early stopping or the schedule
-            needs them.
+        UsageError: Images or weights do not fit the network, the device cannot compute in the precision, or early
+            stopping or the schedule needs validation images and there are none.
     """
     budget, stability = hyperparameters.budget, hyperparameters.stability
     _check_validation(hyperparameters, data)
-    images_count = len(data.train_labels)
     randomness = Randomness(budget.seed, device)
     with randomness.installed():
-        shape = normalization.input_shape(hyperparameters.input, data.image_shape)
-        model = models.build(hyperparameters, shape, len(data.classes))
+        image_shape = normalization.input_shape(hyperparameters.input, data.image_shape)
+        model = models.build(hyperparameters, image_shape, len(data.classes), weights)
     model.to(device).to(memory_format=torch.channels_last)
     normalize = normalization.build(hyperparameters.input, data)
-    augment = augmentation.build(hyperparameters.augmentation, data)
-    mix = mixing.build(hyperparameters.mixing, len(data.classes))
-    objective = objectives.build(hyperparameters, model)
+    loader = Loader(hyperparameters, data, normalize, randomness.generator)
+    in_precision = autocast(stability.precision, device)
+    loss_scale = LossScale(device, enabled=stability.precision == "float16")
+    objective = objectives.build(hyperparameters, model, in_precision, len(data.train_labels))
     optimizer = optimizers.build(hyperparameters.optimizer, hyperparameters.penalties, model)
     projections = penalties.projections(hyperparameters.penalties, model, optimizer)
-    steps = steps_per_epoch(images_count, budget.batch_size)
-    schedule = Schedule(optimizer, hyperparameters.schedule, budget.epochs, steps)
-    gated = device.type != "cpu" if gated is None else gated
-    guarded_step = GuardedStep(model, optimizer, stability, projections, gated=gated)
+    schedule = Schedule(optimizer, hyperparameters.schedule, budget.epochs, len(loader))
+    guarded_step = GuardedStep(
+        model,
+        optimizer,
+        stability,
+        loss_scale,
+        projections,
+        gated=device.type != "cpu" if gated is None else gated,
+    )
+    average = WeightAverage(model, stability.ema_decay)
     early_stopping = EarlyStopping(stability)
     best = BestWeights(goal)
     measure = Measure(data, normalize)
@@ -86,8 +100,10 @@ def train(
     parts: dict[str, checkpoints.Part] = {
         "model": model,
         "optimizer": optimizer,
+        "loss_scale": loss_scale,
         "schedule": schedule,
         "randomness": randomness,
+        "average": average,
         "early_stopping": early_stopping,
         "best": best,
     }
@@ -98,37 +114,40 @@ def train(
         epoch_began = time.perf_counter()
         training = Stopwatch(device)
         with randomness.installed():
-            model.train()
-            for batch in shuffled_batches(images_count, budget.batch_size, randomness.generator):
-                images = normalize(augment(data.train_images[batch], randomness.generator))
-                images, targets = mix(images, data.train_labels[batch], randomness.generator)
+            set_training_mode(model, hyperparameters.model.freeze_backbone)
+            for images, targets in loader:
                 optimizer.zero_grad()
                 loss = objective(images, targets)
-                loss.backward()
-                guarded_step(loss.detach(), len(batch))
+                loss_scale.scaled(loss).backward()
+                guarded_step(loss.detach(), len(images))
+                average.update()
                 lr_now = schedule.lr
                 schedule.step()
         training.stop()
-        step_sums, measured = read_together(guarded_step.sums(), measure(model))
-        means = guarded_step.finish_epoch(step_sums)
+        evaluated = average.model()
+        with in_precision:
+            step_sums, scores = read_together(guarded_step.sums(), measure(evaluated))
+        means, dropout_rates = guarded_step.finish_epoch(step_sums), concrete_rates(evaluated)
         report: dict[str, float] = {
             "epoch": epoch,
             "lr_now": lr_now,
-            **measure.scores(measured),
+            **measure.scores(scores),
             "objective": means.objective,
             "grad_norm": means.grad_norm,
             "clip_share": means.clip_share,
-            "images_per_second": images_count / training.seconds(),
+            "images_per_second": len(data.train_labels) / training.seconds(),
             "epoch_seconds": time.perf_counter() - epoch_began,
             "parameter_count": models.parameter_count(model),
+            **({"skip_share": means.skip_share} if loss_scale.enabled else {}),
+            **({"concrete_dropout": fmean(dropout_rates.values())} if dropout_rates else {}),
         }
         schedule.finish_epoch(report.get("val_loss"))
         early_stopping.update(report)
-        best.update(epoch, report[metric] if data.has_validation else None, model)
+        best.update(epoch, report[metric] if data.has_validation else None, evaluated)
         if checkpoint is not None:
             checkpoints.save(checkpoint, epoch, parts)
         if observe is not None:
-            observe(Observed(epoch, model, means.grad_norms, report))
+            observe(Observed(epoch, evaluated, means.grad_norms, dropout_rates, report))
         yield report
     return "budget" if epoch == budget.epochs else "early_stop"
 

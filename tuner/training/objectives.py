@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from tuner.hyperparameters.table import Hyperparameters
+from tuner.training.layers.concrete import concrete_penalty
 from tuner.training.losses import LOSSES
 from tuner.training.penalties import penalty
 
@@ -14,12 +16,25 @@ from tuner.training.penalties import penalty
 Objective = Callable[[Tensor, Tensor], Tensor]
 
 
-def build(hyperparameters: Hyperparameters, model: nn.Module) -> Objective:
-    """Return the objective of a trial. The optimizer's weight decay and proximal steps have no gradient in it."""
+def build(
+    hyperparameters: Hyperparameters, model: nn.Module, autocast: torch.autocast, images_per_epoch: int
+) -> Objective:
+    """Return the objective of a trial. The optimizer's weight decay and proximal steps have no gradient in it.
+
+    Args:
+        hyperparameters: Loss, penalties and kind of dropout.
+        model: What is trained.
+        autocast: The context of the forward pass; loss and penalties are float32.
+        images_per_epoch: Number of training images.
+    """
     loss_of = LOSSES[hyperparameters.loss.loss](hyperparameters.penalties)
     on_weights = penalty(hyperparameters.penalties, model)
+    learns_rates = hyperparameters.dropout.dropout_kind == "concrete"
 
     def objective(images: Tensor, targets: Tensor) -> Tensor:
-        return loss_of(model(images), targets) + on_weights()
+        with autocast:
+            logits = model(images)
+        loss = loss_of(logits.float(), targets) + on_weights()
+        return loss + concrete_penalty(model, images_per_epoch) if learns_rates else loss
 
     return objective

@@ -16,10 +16,12 @@ class Observed:
         epoch: From 1.
         model: The model that was evaluated, the average of its weights where ``ema_decay`` is on. Only to be looked at.
         grad_norms: Name of each trained parameter to the norm of its gradient before clipping, averaged over steps.
+        dropout_rates: Name of each module of concrete dropout to its learned rate; empty with other kinds.
         report: What the trial yields.
     """
 
     epoch: int
     model: nn.Module
     grad_norms: Mapping[str, float]
+    dropout_rates: Mapping[str, float]
     report: Mapping[str, float]

@@ -14,7 +14,8 @@ from torch import nn, optim
 
 from tuner.hyperparameters.optimizer import Optimizer
 from tuner.hyperparameters.penalties import Penalties
-from tuner.training.parameters import is_weight
+from tuner.training.models import finetuning
+from tuner.training.parameters import penalized
 from tuner.training.rmsprop import RMSprop
 
 ParameterGroups = list[dict[str, Any]]
@@ -63,15 +64,27 @@ OPTIMIZERS: dict[str, Callable[[Optimizer, ParameterGroups], optim.Optimizer]] =
 
 
 def build(settings: Optimizer, penalties: Penalties, model: nn.Module) -> optim.Optimizer:
-    """Return the optimizer over two groups: weights, which decay, and norm parameters and biases, which may not."""
-    return OPTIMIZERS[settings.optimizer](settings, parameter_groups(penalties, model))
+    """Return the optimizer over the groups of ``parameter_groups``."""
+    return OPTIMIZERS[settings.optimizer](settings, parameter_groups(settings, penalties, model))
 
 
-def parameter_groups(penalties: Penalties, model: nn.Module) -> ParameterGroups:
-    """Split the trainable parameters into weights and the rest: norm parameters and biases."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    rest_decay = penalties.weight_decay if penalties.decay_norms_and_biases else 0.0
-    return [
-        {"params": [item for item in parameters if is_weight(item)], "weight_decay": penalties.weight_decay},
-        {"params": [item for item in parameters if not is_weight(item)], "weight_decay": rest_decay},
+def parameter_groups(settings: Optimizer, penalties: Penalties, model: nn.Module) -> ParameterGroups:
+    """Split the trainable parameters into those that decay and those that do not.
+
+    With ``lr_backbone`` each of the two is split once more, and the head's come first: what schedules report is their
+    learning rate.
+    """
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    decaying = set(penalized(penalties, model))
+    groups: ParameterGroups = [
+        {"params": [item for item in trained if item in decaying], "weight_decay": penalties.weight_decay},
+        {"params": [item for item in trained if item not in decaying], "weight_decay": 0.0},
     ]
+    if settings.lr_backbone is not None:
+        head = set(finetuning.head_parameters(model))
+        groups = [
+            {**group, "params": [item for item in group["params"] if (item in head) == of_head], "lr": lr}
+            for of_head, lr in ((True, settings.lr), (False, settings.lr_backbone))
+            for group in groups
+        ]
+    return [group for group in groups if group["params"]]

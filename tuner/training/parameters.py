@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from tuner.hyperparameters.penalties import Penalties
+from tuner.training.layers.concrete import ConcreteDropout
 
 
 def is_weight(parameter: nn.Parameter) -> bool:
@@ -16,6 +17,11 @@ def is_weight(parameter: nn.Parameter) -> bool:
 
 
 def penalized(penalties: Penalties, model: nn.Module) -> list[nn.Parameter]:
-    """Return the trainable parameters that l1, l2 and max_norm hold for: the weights, or all if that is asked for."""
+    """Return the trainable parameters that penalties hold for: the weights, or all if that is asked for.
+
+    Learned dropout rates are never among them: they have a penalty of their own.
+    """
     everything = penalties.decay_norms_and_biases
-    return [item for item in model.parameters() if item.requires_grad and (everything or is_weight(item))]
+    rates = {module.p_logit for module in model.modules() if isinstance(module, ConcreteDropout)}
+    trained = [item for item in model.parameters() if item.requires_grad and item not in rates]
+    return [item for item in trained if everything or is_weight(item)]
