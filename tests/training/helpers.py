@@ -57,6 +57,14 @@ def run(hyperparameters: Hyperparameters, data: TrainingData, **settings) -> tup
         reports.append({name: value for name, value in report.items() if name not in TIMES})
 
 
+@cache
+def coloured() -> TrainingData:
+    """Twenty oblong images of noise in two classes, whose three channels differ in mean and deviation."""
+    images, labels = random_images(20).numpy(), np.arange(20) % 2
+    images[:, 1] //= 2
+    return TrainingData.from_arrays(images, labels, images[:4], labels[:4], ("a", "b"), device=CPU)
+
+
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 

@@ -5,19 +5,11 @@ import torch
 from torchvision.models import ResNet18_Weights
 from torchvision.transforms.v2 import functional as transforms
 
-from tests.training.helpers import CPU, digits, random_images
+from tests.training.helpers import coloured, digits, random_images
 from tuner.facts.errors import UsageError
 from tuner.hyperparameters.inputs import Input
 from tuner.training import normalization
-from tuner.training.data import TrainingData
 from tuner.training.normalization import input_shape, resized
-
-
-def coloured(count: int = 20) -> TrainingData:
-    images = random_images(count).numpy()
-    images[:, 1] //= 2
-    labels = torch.arange(count).numpy() % 2
-    return TrainingData.from_arrays(images, labels, images[:4], labels[:4], ("a", "b"), device=CPU)
 
 
 class NormalizationContract:
