@@ -47,4 +47,4 @@ test-slow: setup
 	$(BIN)/pytest -q -m slow
 
 benchmark: setup
-	@set -e; for file in $(filter-out benchmarks/common.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$file; done
+	@set -e; for file in $(filter-out $(addprefix benchmarks/,common.py workload.py gpu.py),$(wildcard benchmarks/*.py)); do $(BIN)/python $$file; done
