@@ -1,0 +1,101 @@
+"""``tuner confirm`` as people call it, under a real Ray."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tuner.datasets.prepare import prepare
+from tuner.journal.log import read_events
+
+SPACE = """
+    name: s
+    data: {dataset: digits, validation: 200}
+    search: {trials: 2, seed: 1, algorithm: random}
+    scheduler: {type: none}
+    resources: {max_concurrent: 2}
+    parameters:
+      model: cnn
+      width: 8
+      epochs: 2
+      lr: {values: [0.02, 0.05]}
+"""
+
+
+def tuner(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"TUNER_CACHE": str(folder / "cache"), "COLUMNS": "200"}
+    command = [sys.executable, "-m", "tuner", *words]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished search."""
+    folder = tmp_path_factory.mktemp("confirm")
+    (folder / "space.yaml").write_text(dedent(SPACE))
+    done = tuner(folder, "search", "space.yaml")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_what_is_printed_and_what_is_kept(folder: Path) -> None:
+    done = tuner(folder, "confirm", "s", "--top", "1", "--seeds", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    record: dict[str, Any] = json.loads(done.stdout)
+    assert json.loads((folder / "results/s/confirm.json").read_text()) == record
+    rows = [record["default"], *record["trials"]]
+    for row in rows:
+        assert [run["state"] for run in row["runs"]] == ["completed"] * 2
+        assert all(run["epochs_run"] == 2 for run in row["runs"])
+        error = row["error"]
+        assert error["bias_and_noise"] + error["variance"] == pytest.approx(error["mean_squared_error"])
+        assert error["variance"] > 0
+    kept = folder / "results/s/confirm"
+    assert list((kept / "checkpoints").iterdir()) == []
+    probabilities = [np.load(path) for path in (kept / "probabilities").glob("*.npy") if path.name != "labels.npy"]
+    assert [array.shape for array in probabilities] == [(record["reserved_images"], 10)] * 4
+    splits = prepare("digits", cache=folder / "cache").folder / "splits"
+    assert len([path for path in splits.iterdir() if path.is_dir()]) == 1, "the search's own split is left"
+
+    # The same again trains nothing, and a table is for people.
+    log = (kept / "events.jsonl").read_bytes()
+    again = tuner(folder, "confirm", "--top", "1", "--seeds", "2")
+    assert again.returncode == 0 and "Ray" not in again.stderr
+    assert (kept / "events.jsonl").read_bytes() == log
+    assert "bias and noise" in again.stdout and record["verdict"] in again.stdout
+
+
+def test_one_seed_is_refused(folder: Path) -> None:
+    done = tuner(folder, "confirm", "s", "--seeds", "1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--seeds must be at least 2" in done.stderr
+
+
+@pytest.mark.slow
+def test_an_interrupted_one_goes_on(folder: Path) -> None:
+    """SIGINT is told with the command that goes on; what had ended is not run again."""
+    words = [sys.executable, "-m", "tuner", "confirm", "s", "--top", "2", "--seeds", "4"]
+    environment = os.environ | {"TUNER_CACHE": str(folder / "cache")}
+    running = subprocess.Popen(words, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+    assert running.stderr is not None
+    for line in running.stderr:
+        if " completed " in line:
+            break
+    running.send_signal(2)
+    said = running.stderr.read()
+    assert running.wait(60) == 130
+    assert "go on with: tuner confirm s --top 2 --seeds 4" in said
+    done = tuner(folder, "confirm", "s", "--top", "2", "--seeds", "4")
+    assert done.returncode == 0, done.stderr
+    ends = [event.n for event in read_events(folder / "results/s/confirm") if event.type == "end"]
+    assert sorted(ends) == list(range(12))
