@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from tuner.hyperparameters.table import Hyperparameters
-from tuner.training import augmentation, mixing
+from tuner.training import mixing
+from tuner.training.augmentation import pipeline as augmentation
 from tuner.training.batches import shuffled_batches, steps_per_epoch
 from tuner.training.data import TrainingData
 from tuner.training.normalization import Normalize
