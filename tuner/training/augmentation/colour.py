@@ -11,14 +11,14 @@ from torch import Tensor
 from tuner.training.augmentation.augment import for_pixels, to_bytes
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow and torchvision
-_HUE_CIRCLE = (5.0, 3.0, 1.0)  # where red, green and blue stand on a circle of 6, for the way back from HSV
 
 
 def grey(images: Tensor) -> Tensor:
     """Return the luma of float images, [B, 1, H, W]; the channels' mean where they are not red, green and blue."""
     if images.shape[1] != 3:
         return images.mean(1, keepdim=True)
-    return (images * images.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    red, green, blue = images.split(1, dim=1)
+    return _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
 
 
 def brightened(images: Tensor, factor: Tensor) -> Tensor:
@@ -39,20 +39,25 @@ def saturated(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def with_turned_hue(images: Tensor, turn: Tensor) -> Tensor:
-    """Turn the hue of each image, of 3 channels, by a share of the colour circle; value and saturation stay.
+    """Turn the hue of each image by a share of the colour circle; value and saturation stay.
 
     The way back from hue h, saturation s and value v is v - v s max(0, min(k, 4 - k, 1)) with k = (n + 6 h) mod 6
     and n = 5, 3, 1 for red, green and blue.
+
+    Args:
+        images: uint8 [B, 3, H, W].
+        turn: Shares of the circle, float32 [B].
     """
     pixels = images.float()
-    value, largest = pixels.max(1, keepdim=True)
-    chroma = value - pixels.amin(1, keepdim=True)
+    value, least = pixels.amax(1, keepdim=True), pixels.amin(1, keepdim=True)
+    chroma = value - least
     red, green, blue = pixels.split(1, dim=1)
-    differences = torch.cat([green - blue, blue - red, red - green], dim=1) / chroma.clamp_min(1)
-    sixths = differences.gather(1, largest) + 2 * largest  # 0 is red, 2 green and 4 blue
-    places = torch.tensor(_HUE_CIRCLE, device=images.device).view(1, 3, 1, 1)
-    k = (places + sixths + for_pixels(6 * turn)) % 6
-    return to_bytes(value - chroma * torch.minimum(k, 4 - k).clamp(0, 1))
+    of_others = torch.where(value == green, 2 * chroma + blue - red, 4 * chroma + red - green)
+    sixths = torch.where(value == red, green - blue, of_others) / chroma.clamp_min(1)
+    n = torch.arange(5, 0, -2, device=images.device).view(1, 3, 1, 1)
+    k = n + (sixths + for_pixels(6 * turn))
+    k -= 6 * (k / 6).floor()  # the remainder, faster
+    return to_bytes(value - chroma * torch.minimum(k, 4 - k).clamp_(0, 1))
 
 
 def without_colour(images: Tensor) -> Tensor:

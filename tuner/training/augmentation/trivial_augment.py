@@ -11,7 +11,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from tuner.hyperparameters.augmentation import Augmentation
 from tuner.training.augmentation.augment import Augment, for_pixels, to_bytes
@@ -74,9 +73,8 @@ def _mixed(images: Tensor, chosen: dict[str, Tensor], strength: Tensor) -> Tenso
     """Change brightness, colour, contrast and sharpness: other + factor (image - other)."""
     pixels = images.float()
     grey_pixels = grey(pixels)
-    other = torch.zeros_like(pixels)  # of brightness
-    other = torch.where(for_pixels(chosen["colour"]), grey_pixels, other)
-    other = torch.where(for_pixels(chosen["contrast"]), grey_pixels.mean((2, 3), keepdim=True), other)
+    greyish = torch.where(for_pixels(chosen["contrast"]), grey_pixels.mean((2, 3), keepdim=True), grey_pixels)
+    other = torch.where(for_pixels(chosen["brightness"]), 0.0, greyish)
     other = torch.where(for_pixels(chosen["sharpness"]), _smoothed(pixels), other)
     takes_part = chosen["brightness"] | chosen["colour"] | chosen["contrast"] | chosen["sharpness"]
     return to_bytes(torch.lerp(other, pixels, for_pixels(1 + takes_part * strength * _FACTOR)))
@@ -103,10 +101,12 @@ def _replaced(images: Tensor, chosen: dict[str, Tensor], step: Tensor) -> Tensor
 
 def _smoothed(pixels: Tensor) -> Tensor:
     """Return float images under Pillow's SMOOTH filter: weights 1, the middle 5, over 13; the outermost pixels stay."""
-    height, width = pixels.shape[2:]
-    sums = functional.avg_pool2d(pixels, 3, stride=1, padding=1, divisor_override=1)
-    inside = functional.pad(torch.ones(max(0, height - 2), max(0, width - 2), device=pixels.device), (1, 1, 1, 1))
-    return torch.where(inside[:height, :width] > 0, ((sums + 4 * pixels) / 13).round(), pixels)
+    rows = pixels[:, :, :-2] + pixels[:, :, 1:-1] + pixels[:, :, 2:]
+    squares = rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]
+    inside = pixels[:, :, 1:-1, 1:-1]
+    smoothed = pixels.clone()
+    smoothed[:, :, 1:-1, 1:-1] = ((squares + 4 * inside) / 13).round()
+    return smoothed
 
 
 def _autocontrast_table(counts: Tensor) -> Tensor:
