@@ -8,8 +8,8 @@ import torch
 from scipy import stats
 from torchvision.transforms import v2
 
+from tests.training.augmentations import AugmentationContract, smooth_images
 from tests.training.helpers import generator, random_images
-from tests.training.test_augmentation import AugmentationContract, smooth_images
 from tuner.training.augmentation.trivial_augment import CHANGES, STEPS, changed
 
 #: Ours to torchvision's name.
