@@ -36,8 +36,8 @@ def measure_activations(model: nn.Module, images: Tensor) -> dict[str, Activatio
     """Return each activation in the order in which the model calls them.
 
     An activation that a model calls several times, as torchvision's residual blocks do, is told apart by call:
-    ``relu``, ``relu#2``. What is no module is not seen, such as the last ReLU of a densenet; gates that are an
-    ``nn.Sigmoid`` are.
+    ``relu``, ``relu#2``. An activation that is a function and no module is not seen; gates that are an ``nn.Sigmoid``
+    are.
 
     Args:
         model: Measured in eval mode; left in the mode that it was in.
