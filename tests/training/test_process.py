@@ -1,4 +1,5 @@
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -22,6 +23,14 @@ def test_a_reused_process_is_like_a_fresh_one():
         assert torch.get_float32_matmul_precision() == "highest"
     finally:
         reset_process(threads=2)
+
+
+def test_what_an_earlier_trial_compiled_is_forgotten(monkeypatch):
+    calls = []
+    monkeypatch.setattr(torch.compiler, "reset", lambda: calls.append(1))
+    monkeypatch.setitem(sys.modules, "torch._dynamo", object())
+    reset_process(threads=2)
+    assert calls == [1]
 
 
 def test_global_generators_start_from_the_seed():

@@ -1,15 +1,15 @@
-"""The hyperparameters that keep a run from breaking, or end it early."""
+"""The hyperparameters that keep a run from breaking, make it faster, or end it early."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuner.hyperparameters.declare import choice, integer, real
+from tuner.hyperparameters.declare import boolean, choice, integer, real
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stability:
-    """What keeps a run from breaking, or ends it early."""
+    """What keeps a run from breaking, makes it faster, or ends it early."""
 
     clip_grad_norm: float | None = real(
         None,
@@ -41,6 +41,11 @@ class Stability:
         "What forward and backward passes compute in; weights, losses and steps are float32. With float16 the loss is "
         "scaled, and a step whose gradient overflows is skipped.",
         source="torch.autocast; Micikevicius et al. 2018",
+    )
+    compile: bool = boolean(
+        False,
+        "Compile the network's training pass, which takes up to a minute; dropout draws other numbers then.",
+        source="torch.compile",
     )
     early_stop_patience: int | None = integer(
         None,

@@ -29,11 +29,13 @@ def build(
     """
     loss_of = LOSSES[hyperparameters.loss.loss](hyperparameters.penalties)
     on_weights = penalty(hyperparameters.penalties, model)
+    compiled = torch.compile(model, dynamic=False) if hyperparameters.stability.compile else model
     learns_rates = hyperparameters.dropout.dropout_kind == "concrete"
 
     def objective(images: Tensor, targets: Tensor) -> Tensor:
         with autocast:
-            logits = model(images)
+            # Any other size, of which there is one an epoch at most, would be compiled anew.
+            logits = compiled(images) if len(images) == hyperparameters.budget.batch_size else model(images)
         loss = loss_of(logits.float(), targets) + on_weights()
         return loss + concrete_penalty(model, images_per_epoch) if learns_rates else loss
 

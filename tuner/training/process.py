@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -45,6 +46,8 @@ def reset_process(threads: int, seed: int = 0) -> None:
         reset()
     if torch.are_deterministic_algorithms_enabled():  # the setter imports torch's compiler: a second
         torch.use_deterministic_algorithms(False)
+    if "torch._dynamo" in sys.modules:  # what earlier trials compiled counts against a limit, after which nothing is
+        torch.compiler.reset()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
 
