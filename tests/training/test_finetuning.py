@@ -92,12 +92,12 @@ class TestFiles:
             UsageError, match=r"resnet18-f37072fd.pth holds no weights of resnet34: it lacks layer1.2.conv"
         ):
             check_weights("resnet34", weights)
-        with pytest.raises(UsageError, match="holds no weights of wide_resnet50_2: it lacks layer1.0.conv3.weight"):
+        with pytest.raises(UsageError, match=r"holds no weights of wide_resnet50_2: it lacks layer1.0.conv3.weight"):
             check_weights("wide_resnet50_2", weights)
 
     def test_the_same_names_in_another_shape_are_another_architecture(self, tmp_path):
         torch.save(torchvision.models.resnet50().state_dict(), tmp_path / "weights.pth")
-        with pytest.raises(UsageError, match="no weights of wide_resnet50_2: it has in another shape layer1.0.conv1"):
+        with pytest.raises(UsageError, match=r"no weights of wide_resnet50_2: it has in another shape layer1.0.conv1"):
             check_weights("wide_resnet50_2", tmp_path / "weights.pth")
 
     @pytest.mark.parametrize("damage", [b"", b"no weights", None])
@@ -105,19 +105,19 @@ class TestFiles:
         broken = tmp_path / "broken.pth"
         content = weights.read_bytes()
         broken.write_bytes(content[: len(content) // 2] if damage is None else damage)
-        with pytest.raises(UsageError, match="broken.pth is damaged"):
+        with pytest.raises(UsageError, match=r"broken.pth is damaged"):
             check_weights("resnet18", broken)
 
     def test_a_missing_file_is_named(self, tmp_path):
-        with pytest.raises(UsageError, match="nowhere.pth cannot be read: No such file"):
+        with pytest.raises(UsageError, match=r"nowhere.pth cannot be read: No such file"):
             check_weights("resnet18", tmp_path / "nowhere.pth")
 
     def test_a_file_runs_no_code(self, tmp_path):
         torch.save(nn.Linear(2, 2), tmp_path / "module.pth")
-        with pytest.raises(UsageError, match="module.pth is damaged, or was not made by torch.save of a state dict"):
+        with pytest.raises(UsageError, match=r"module.pth is damaged, or was not made by torch.save of a state dict"):
             check_weights("resnet18", tmp_path / "module.pth")
         torch.save({"epoch": 3}, tmp_path / "checkpoint.pth")
-        with pytest.raises(UsageError, match="checkpoint.pth is no state dict"):
+        with pytest.raises(UsageError, match=r"checkpoint.pth is no state dict"):
             check_weights("resnet18", tmp_path / "checkpoint.pth")
 
     def test_the_head_need_not_fit_and_old_files_lack_counters(self, tmp_path):

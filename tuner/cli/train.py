@@ -87,8 +87,7 @@ def run(args: argparse.Namespace) -> int:
         _say(f"interrupted; go on with: {_again(args)}")
         return ExitCode.SIGINT if isinstance(ended, KeyboardInterrupt) else ExitCode.SIGTERM
     if args.json:
-        record = {"version": 1, "folder": relative_to_cwd(folder.path), "exported": exported, **folder.metrics()}
-        print(json.dumps(record, indent=2, ensure_ascii=False))
+        print(_as_json(folder, exported))
     else:
         _print_result(folder, exported)
     return ExitCode.OK
@@ -112,17 +111,14 @@ def _train(args: argparse.Namespace, recipe: Recipe, folder: ModelFolder) -> boo
     import torch
 
     from tuner.cli.epochs import progress
-    from tuner.datasets.prepare import prepare
     from tuner.datasets.test_split import load_test
     from tuner.study.final import FinalTraining
+    from tuner.study.preparation import prepare_data, prepare_weights
 
     device = chosen_device(args)
-    prepared = prepare(recipe.data.dataset, Path(recipe.data.root) if recipe.data.root else None)
-    if recipe.fingerprint not in (None, prepared.fingerprint):
-        raise UsageError(
-            f"the data set is not the one that {recipe.name} was found with "
-            f"(fingerprint {prepared.fingerprint[:12]}, was {str(recipe.fingerprint)[:12]})"
-        )
+    prepared = prepare_data(recipe.file, recipe.search)
+    assert prepared is not None, "the built-in trainable has images"
+    weights = prepare_weights(recipe.file, recipe.search)
     if prepared.test_count == 0:
         _say("this data set has no test split: the model will have no test scores")
     with folder.writer(), progress(args.progress, recipe.config["epochs"]) as listener:
@@ -131,6 +127,7 @@ def _train(args: argparse.Namespace, recipe: Recipe, folder: ModelFolder) -> boo
         training = FinalTraining(
             recipe=recipe,
             prepared=prepared,
+            weights=weights[0] if weights else None,
             folder=folder,
             device=device,
             threads=torch.get_num_threads(),
@@ -153,17 +150,26 @@ def _export(args: argparse.Namespace, folder: ModelFolder) -> list[str]:
     return [relative_to_cwd(export(model, folder.path, form)) for form in dict.fromkeys(args.export)]
 
 
+def _as_json(folder: ModelFolder, exported: list[str]) -> str:
+    """Return metrics.json but for what was seen layer by layer, which is long."""
+    metrics = folder.metrics()
+    seeds = [{name: value for name, value in seed.items() if name != "diagnostics"} for seed in metrics["seeds"]]
+    place = {"version": 1, "folder": relative_to_cwd(folder.path), "exported": exported}
+    return json.dumps({**place, **metrics, "seeds": seeds}, indent=2, ensure_ascii=False)
+
+
 def _print_result(folder: ModelFolder, exported: list[str]) -> None:
     from tuner.cli.scores import print_summary
 
     metrics = folder.metrics()
-    seeds = [result["seed"] for result in metrics["seeds"]]
-    tested = metrics["seeds"][0]["test"]
-    of = f"{len(seeds)} seeds" if len(seeds) > 1 else f"seed {seeds[0]}"
-    if tested is not None:
-        print(f"{metrics['model']}, {of}, on the {tested['images']:,} images of the test split")
+    first, *more = metrics["seeds"]
+    if first["test"] is not None:
+        seeds = f"{1 + len(more)} seeds" if more else f"seed {first['seed']}"
+        print(f"{metrics['model']}, {seeds}, on the {first['test']['images']:,} images of the test split")
         print_summary(metrics["summary"])
-    print(f"model  {relative_to_cwd(folder.path)}" + (f" (weights of seed {seeds[0]})" if len(seeds) > 1 else ""))
+    if (verdict := first["verdict"]) is not None:
+        print(f"{verdict['fit']}: {verdict['reason']}")
+    print(f"model  {relative_to_cwd(folder.path)}" + (f" (weights of seed {first['seed']})" if more else ""))
     for path in exported:
         print(f"       {path}")
 

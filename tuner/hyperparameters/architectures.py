@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 #: Channels, height and width.
 ImageShape = tuple[int, int, int]
@@ -132,23 +133,34 @@ def norm_channels(model: str, width: int | None) -> int | None:
     return None if architecture.norm is None else architecture.norm_channels or width
 
 
-def image_problem(model: str, depth: int | None, pretrained: bool, shape: ImageShape) -> str | None:
-    """Return why a network cannot train on images, as one sentence; None if it can.
+def image_problem(config: Mapping[str, Any], image_shape: ImageShape) -> str | None:
+    """Return why a configuration cannot train on images, as one sentence; None if it can.
 
     Args:
-        model: A name in ``ARCHITECTURES``.
-        depth: The value of ``depth``; None where it does not apply.
-        pretrained: Whether it begins with published weights.
-        shape: Of an image.
+        config: ``model`` and ``pretrained``; ``depth``, ``norm``, ``normalize`` and ``image_size`` where they apply.
+        image_shape: Of the data set's images.
     """
-    channels, height, width = shape
-    if pretrained and channels != 3:
-        return f"pretrained weights of {model} need images of 3 channels, not {channels}"
-    if pretrained:
-        smallest, name = PRETRAINED_SMALLEST_SIDE, f"pretrained {model}"
-    else:
-        smallest = ARCHITECTURES[model].smallest_side or 2 ** (depth or 0)
-        name = model if ARCHITECTURES[model].smallest_side else f"{model} of depth {depth}"
+    channels, height, width = image_shape
+    size = config.get("image_size")
+    if size is not None:
+        height = width = size
+    if config["pretrained"] and channels != 3:
+        return f"pretrained weights of {config['model']} need images of 3 channels, not {channels}"
+    if config.get("normalize") == "pretrained" and channels != 3:
+        return f"normalize: pretrained needs images of 3 channels, not {channels}"
+    name, smallest = _smallest_side(config)
     if min(height, width) < smallest:
         return f"{name} needs images of at least {smallest} x {smallest} pixels, not {height} x {width}"
     return None
+
+
+def _smallest_side(config: Mapping[str, Any]) -> tuple[str, int]:
+    """Return what to call a network, and how many pixels its images need on each side."""
+    name, side = config["model"], ARCHITECTURES[config["model"]].smallest_side
+    if config["pretrained"]:
+        return f"pretrained {name}", PRETRAINED_SMALLEST_SIDE
+    if side is None:
+        return f"{name} of depth {config['depth']}", 2 ** config["depth"]
+    if config.get("norm") == "instance":  # the mean of a single pixel is that pixel
+        return f"{name} with instance norm", 2 * side
+    return name, side

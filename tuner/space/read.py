@@ -238,7 +238,12 @@ class _Reading:
             self._report.error(
                 self._place(section, "root"), f"'root' has no meaning for {dataset}, which needs no files"
             )
-        return Data(**{**section.values, "root": None if root is None else self._absolute(root, section.nodes["root"])})
+        paths = {
+            key: self._absolute(section.values[key], section.nodes[key])
+            for key in ("root", "weights")
+            if section.values[key] is not None
+        }
+        return Data(**{**section.values, **paths})
 
     def _absolute(self, value: str, node: Node) -> str:
         base = self._folder if node.place.in_file else Path.cwd()

@@ -25,6 +25,7 @@ class Data:
         validation: Images held out of the training split.
         split_seed: Seed of that split.
         train_images: Size of a stratified subset of the rest; None for all.
+        weights: Absolute path of a file of pretrained weights; None for torchvision's in the cache folder.
     """
 
     dataset: str
@@ -32,6 +33,11 @@ class Data:
     validation: int
     split_seed: int
     train_images: int | None
+    weights: str | None = None
+
+    def portable(self) -> dict[str, Any]:
+        """Return what it says but for paths: files may move between a search and its resume."""
+        return {key: value for key, value in vars(self).items() if key not in ("root", "weights")}
 
 
 @dataclass(frozen=True)
@@ -144,13 +150,12 @@ class SearchFile:
     def settings(self) -> dict[str, Any]:
         """Return all that decides the results as plain values for JSON: equal for equal searches.
 
-        No path is among them (``results``, ``data.root``): a folder may move between a search and its resume.
+        No path is among them (``results``, ``data.root``, ``data.weights``): see ``Data.portable``.
         """
-        data = None if self.data is None else {key: value for key, value in vars(self.data).items() if key != "root"}
         return {
             "name": self.name,
             "trainable": self.trainable,
-            "data": data,
+            "data": None if self.data is None else self.data.portable(),
             "metric": {"name": self.metric.name, "goal": str(self.metric.goal)},
             "search": {**asdict(self.search), "points": list(self.search.points)},
             "scheduler": asdict(self.scheduler),

@@ -51,6 +51,7 @@ SECTIONS: Mapping[str, Mapping[str, Field]] = {
         _count("validation", 5000, "Images held out of the training split, stratified."),
         _count("split_seed", 0, "Seed of that split.", 0, MAX_SEED),
         _count("train_images", None, "Size of a stratified subset of the other training images; null is all."),
+        Field("weights", Kind.TEXT, None, "File of pretrained weights; null is torchvision's, in the cache folder."),
     ),
     "metric": _table(
         Field("name", Kind.TEXT, "val_accuracy", "What the search makes better."),

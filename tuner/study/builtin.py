@@ -32,6 +32,7 @@ def builtin_trainable(job: Job) -> Trainable:
             data,
             device=device_of(job),
             checkpoint=checkpoint,
+            weights=job.weights_of(hyperparameters.model.model) if hyperparameters.model.pretrained else None,
             metric=job.metric,
             goal=job.goal,
         )

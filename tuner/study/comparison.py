@@ -33,8 +33,8 @@ from tuner.study.drive import drive, exit_code
 from tuner.study.folder import Folder
 from tuner.study.job import Job, fresh_split_seed, identity, probabilities_path
 from tuner.study.observer import Observer, Work
+from tuner.study.preparation import job_of, prepare_data, prepare_weights
 from tuner.study.resources import local_ray, slots
-from tuner.study.runner import job_of, prepare_data
 from tuner.study.signals import caught_signals
 
 
@@ -154,7 +154,8 @@ def compare(comparison: Comparison, *, observer: Observer) -> Compared:
         with local_ray() as machines:
             concurrent = slots(machines, file.resources)
             prepared = prepare_data(file, comparison.search)
-            job = replace(job_of(file, folder, prepared), fresh_splits=True, reserved=comparison.reserved)
+            weights = prepare_weights(file, comparison.search)
+            job = replace(job_of(file, folder, prepared, weights), fresh_splits=True, reserved=comparison.reserved)
             splits = _write_splits(comparison, job)
             signals.note()
             ledger = _ledger(comparison, log, concurrent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from tuner.datasets.contents import Images, Labels
 from tuner.datasets.prepared import PreparedData
 from tuner.facts.errors import DivergedError, TunerError
 from tuner.facts.provenance import commit, versions
+from tuner.facts.verdict import judge
 from tuner.hyperparameters.table import Hyperparameters, resolve
 from tuner.journal.storage import write_atomically
 from tuner.study.curve import Curve
@@ -24,8 +25,11 @@ from tuner.study.model_folder import WEIGHTS_FILE, ModelFolder, read_json, write
 from tuner.study.recipe import Recipe
 from tuner.study.summary import summary
 from tuner.study.trained_model import TrainedModel
+from tuner.study.weights import Weights
+from tuner.training import normalization
 from tuner.training.checkpoints import best_weights
 from tuner.training.data import TrainingData
+from tuner.training.diagnostics.epoch import Diagnostics
 from tuner.training.loop import train
 from tuner.training.process import is_out_of_memory, reset_process
 from tuner.training.scores import score
@@ -61,6 +65,7 @@ class FinalTraining:
     Attributes:
         recipe: The configuration and how its images are told apart.
         prepared: The decoded images.
+        weights: The pretrained weights that it begins with; None for fresh ones.
         folder: Where the model goes; the caller of ``run`` is its writer.
         device: Where to train.
         threads: CPU threads.
@@ -70,6 +75,7 @@ class FinalTraining:
 
     recipe: Recipe
     prepared: PreparedData
+    weights: Weights | None
     folder: ModelFolder
     device: torch.device
     threads: int
@@ -114,24 +120,29 @@ class FinalTraining:
         hyperparameters = resolve({**self.recipe.config, "seed": seed})
         reset_process(self.threads, seed)
         self.listener.seed_began(seed)
-        curve = Curve(place / "epochs.jsonl")
+        normalize = normalization.build(hyperparameters.input, data)
+        first = seed == _seeds(self.recipe, 1)[0]  # whose weights are kept: its layers are looked at
+        curve = Curve(place / "epochs.jsonl", Diagnostics(data, normalize) if first else None)
         try:
             stop_reason = self._epochs(hyperparameters, place / "checkpoint", data, curve)
         except DivergedError as error:
-            raise TrainingEndedError(f"seed {seed} diverged in epoch {len(curve.rows) + 1}: {error}") from error
+            raise TrainingEndedError(f"seed {seed} diverged in epoch {len(curve.epochs) + 1}: {error}") from error
         except (RuntimeError, MemoryError) as error:
             if is_out_of_memory(error):
-                raise TrainingEndedError(f"memory ran out in epoch {len(curve.rows) + 1} of seed {seed}") from error
+                raise TrainingEndedError(f"memory ran out in epoch {len(curve.epochs) + 1} of seed {seed}") from error
             raise
         epoch, weights = best_weights(place / "checkpoint")
-        model = TrainedModel.build(description, weights, self.device)
         write_atomically(place / WEIGHTS_FILE, save({name: value.contiguous() for name, value in weights.items()}))
+        test = self._test(TrainedModel.build(description, weights, self.device))
+        verdict = judge(curve.epochs)
         result = {
             "seed": seed,
             "stop_reason": stop_reason,
             "weights_of_epoch": epoch,
-            "test": self._test(model),
-            "epochs": curve.rows,
+            "test": test,
+            "verdict": None if verdict is None else asdict(verdict),
+            "epochs": curve.epochs,
+            "diagnostics": curve.diagnostics,
         }
         write_json(place / _RESULT, result)
         shutil.rmtree(place / "checkpoint")
@@ -143,8 +154,9 @@ class FinalTraining:
             data,
             device=self.device,
             checkpoint=checkpoint,
-            metric=self.recipe.metric,
-            goal=self.recipe.goal,
+            weights=None if self.weights is None else self.weights.path,
+            metric=self.recipe.file.metric.name,
+            goal=self.recipe.file.metric.goal,
             observe=curve,
         )
         while True:
@@ -162,8 +174,10 @@ class FinalTraining:
 
     def _settings(self) -> dict[str, Any]:
         """Return what makes this training the same one as another."""
-        data = {name: value for name, value in vars(self.recipe.data).items() if name != "root"}
-        return {"config": dict(self.recipe.config), "data": {**data, "fingerprint": self.prepared.fingerprint}}
+        data = {**self.recipe.data.portable(), "fingerprint": self.prepared.fingerprint}
+        if self.weights is not None:
+            data["weights"] = self.weights.fingerprint
+        return {"config": dict(self.recipe.config), "data": data}
 
     def _description(self, data: TrainingData) -> dict[str, Any]:
         """Return what config.json holds."""

@@ -158,8 +158,6 @@ def portable_settings(file: SearchFile) -> dict[str, Any]:
     """Return the resolved settings without paths of this machine: a copied folder resumes elsewhere."""
     settings = file.settings()
     settings.pop("results", None)
-    if settings.get("data") is not None:
-        settings["data"] = {key: value for key, value in settings["data"].items() if key != "root"}
     return settings
 
 

@@ -20,6 +20,7 @@ from tuner.facts.errors import UsageError
 from tuner.facts.records import Goal
 from tuner.facts.seeds import derived_seed
 from tuner.space.searchfile import Data
+from tuner.study.weights import Weights
 
 #: What every trainable is: a generator of one mapping an epoch, whose return value may name why it ended.
 Trainable = Callable[[dict[str, Any], Path], Generator[Mapping[str, Any], None, str | None]]
@@ -43,6 +44,7 @@ class Job:
         fresh_splits: Whether each trial splits the data by a seed of its own (see ``fresh_split_seed``).
         reserved: Images that no trial sees before it has ended, or None; what each trial's best weights then say
             about them goes into ``probabilities_path``.
+        weights: The pretrained weights of each architecture that some trial begins with such.
     """
 
     trainable: str
@@ -57,11 +59,16 @@ class Job:
     gpus: float
     fresh_splits: bool = False
     reserved: Reserved | None = None
+    weights: tuple[Weights, ...] = ()
 
     @property
     def builtin(self) -> bool:
         """Whether the trainable is the built-in one."""
         return ":" not in self.trainable
+
+    def weights_of(self, model: str) -> Path:
+        """Return the file of an architecture's pretrained weights."""
+        return next(weights.path for weights in self.weights if weights.model == model)
 
     def split_seed_of(self, config: Mapping[str, Any]) -> int:
         """Return the seed by which a trial of the built-in trainable splits the data."""

@@ -7,14 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from tuner.datasets.prepare import prepare
 from tuner.datasets.prepared import PreparedData
 from tuner.datasets.split_arrays import split_arrays
-from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
+from tuner.facts.errors import ExitCode, relative_to_cwd
 from tuner.facts.provenance import versions
-from tuner.facts.records import IN_OWN_FILES
 from tuner.journal.lock import refuse_if_held
 from tuner.journal.log import Log
 from tuner.leaderboard.info import SearchInfo
@@ -24,12 +21,13 @@ from tuner.search.schedulers import SCHEDULERS
 from tuner.space.searchfile import SearchFile
 from tuner.study.drive import drive, exit_code
 from tuner.study.folder import Folder
-from tuner.study.job import Job
 from tuner.study.observer import Observer, Work
+from tuner.study.preparation import data_record, job_of, prepare_data, prepare_weights
 from tuner.study.publisher import KeptCheckpoints, Publisher
 from tuner.study.resources import local_ray, slots
 from tuner.study.resume import is_finished
 from tuner.study.signals import CaughtSignals, caught_signals
+from tuner.study.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def run_search(
         return _already_finished(folder)
     with caught_signals() as signals:
         if dry_run:
-            with _machine(file, folder, observer) as (concurrent, _):
+            with _machine(file, folder, observer) as (concurrent, *_):
                 return Outcome(folder.path, f"dry run, {concurrent} trials side by side", ExitCode.OK)
         if restart and folder.exists:
             observer.notice(f"moved the old results to {relative_to_cwd(folder.move_aside())}")
@@ -86,13 +84,14 @@ def run_search(
             # Looked at again: another driver may have come first.
             if folder.exists and is_finished(folder, file, resume, resume_command):
                 return _already_finished(folder)
-            with _machine(file, folder, observer) as (concurrent, prepared):
+            with _machine(file, folder, observer) as (concurrent, prepared, weights):
                 signals.note()
                 return _drive(
                     file,
                     folder,
                     log,
                     prepared=prepared,
+                    weights=weights,
                     concurrent=concurrent,
                     signals=signals,
                     observer=observer,
@@ -106,12 +105,16 @@ def _already_finished(folder: Folder) -> Outcome:
 
 
 @contextlib.contextmanager
-def _machine(file: SearchFile, folder: Folder, observer: Observer) -> Iterator[tuple[int, PreparedData | None]]:
-    """Yield how many trials fit side by side on a running Ray, and the data."""
+def _machine(
+    file: SearchFile, folder: Folder, observer: Observer
+) -> Iterator[tuple[int, PreparedData | None, tuple[Weights, ...]]]:
+    """Yield how many trials fit side by side on a running Ray, the data, and the pretrained weights."""
     observer.notice(f"{file.name}: starting Ray on this machine")
     with local_ray() as machines:
         concurrent = slots(machines, file.resources)
-        prepared = prepare_data(file, folder if folder.exists else None)
+        existing = folder if folder.exists else None
+        prepared = prepare_data(file, existing)
+        weights = prepare_weights(file, existing)
         if file.data is not None and prepared is not None:
             split_arrays(  # so that counts which the data cannot give are an error here, and trials find it done
                 prepared,
@@ -119,33 +122,7 @@ def _machine(file: SearchFile, folder: Folder, observer: Observer) -> Iterator[t
                 split_seed=file.data.split_seed,
                 train_images=file.data.train_images,
             )
-        yield concurrent, prepared
-
-
-def prepare_data(file: SearchFile, existing: Folder | None) -> PreparedData | None:
-    """Return the decoded data set of a file; None for one's own trainable.
-
-    Args:
-        file: Says which.
-        existing: A search on the same data, or None.
-
-    Raises:
-        UsageError: There is no such data set, or its content is not what the existing search began with.
-        StorageError: The cache cannot be written.
-    """
-    if file.data is None:
-        return None
-    if file.data.root is None and file.data.dataset in IN_OWN_FILES:
-        raise UsageError(f"no result records where {file.data.dataset} images lie; say --set root=DIR")
-    prepared = prepare(file.data.dataset, Path(file.data.root) if file.data.root else None)
-    if existing is not None:
-        before = existing.description()["data"]["fingerprint"]
-        if prepared.fingerprint != before:
-            raise UsageError(
-                f"the data set is not the one that this search began with "
-                f"(fingerprint {prepared.fingerprint[:12]}, was {before[:12]})"
-            )
-    return prepared
+        yield concurrent, prepared, weights
 
 
 def _drive(
@@ -154,6 +131,7 @@ def _drive(
     log: Log,
     *,
     prepared: PreparedData | None,
+    weights: tuple[Weights, ...],
     concurrent: int,
     signals: CaughtSignals,
     observer: Observer,
@@ -162,7 +140,8 @@ def _drive(
     if log.notice:
         observer.notice(log.notice)
     if not (folder.path / "search.json").exists():
-        folder.describe(file, info, _data_record(file, prepared), datetime.now(UTC).isoformat(timespec="seconds"))
+        data = data_record(file, prepared, weights)
+        folder.describe(file, info, data, datetime.now(UTC).isoformat(timespec="seconds"))
     _warn_of_versions(folder, observer)
     ledger = _ledger(file, log, concurrent)
     kept = KeptCheckpoints(folder.checkpoints, file.keep_checkpoints, file.metric.goal)
@@ -172,7 +151,7 @@ def _drive(
     try:
         drive(
             ledger,
-            job_of(file, folder.path, prepared),
+            job_of(file, folder.path, prepared, weights),
             file,
             _work(file, concurrent),
             signals=signals,
@@ -224,35 +203,6 @@ def _work(file: SearchFile, concurrent: int) -> Work:
         max_epochs=file.scheduler.max_epochs,
         time_budget=file.search.time_budget,
     )
-
-
-def job_of(file: SearchFile, folder: Path, prepared: PreparedData | None) -> Job:
-    """Return what the trials of a file share; they write below ``folder``."""
-    return Job(
-        trainable=file.trainable,
-        import_paths=(str(file.path.absolute().parent), str(Path.cwd())),
-        data=file.data,
-        prepared=prepared,
-        metric=file.metric.name,
-        goal=file.metric.goal,
-        max_epochs=file.scheduler.max_epochs,
-        folder=folder,
-        cpus=file.resources.cpus_per_trial,
-        gpus=file.resources.gpus_per_trial,
-    )
-
-
-def _data_record(file: SearchFile, prepared: PreparedData | None) -> dict[str, Any] | None:
-    """Return what search.json says of the data: its content, never where it lies."""
-    if file.data is None or prepared is None:
-        return None
-    return {
-        "dataset": file.data.dataset,
-        "fingerprint": prepared.fingerprint,
-        "classes": list(prepared.classes),
-        "shape": list(prepared.shape),
-        "train_count": prepared.train_count,
-    }
 
 
 def _warn_of_versions(folder: Folder, observer: Observer) -> None:

@@ -46,8 +46,7 @@ def build(
         UsageError: The images do not fit the network, or the file its architecture.
     """
     settings = hyperparameters.model
-    problem = image_problem(settings.model, settings.depth, settings.pretrained, image_shape)
-    if problem is not None:
+    if (problem := image_problem(vars(settings), image_shape)) is not None:
         raise UsageError(problem)
     if settings.model in MODELS:
         model = MODELS[settings.model](hyperparameters, image_shape, classes)

@@ -1,0 +1,99 @@
+"""What the driver gets ready for trials: the data set, pretrained weights, and the job that names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tuner.datasets.prepare import prepare
+from tuner.datasets.prepared import PreparedData
+from tuner.facts.errors import UsageError
+from tuner.facts.records import IN_OWN_FILES
+from tuner.space.searchfile import SearchFile
+from tuner.study.folder import Folder
+from tuner.study.job import Job
+from tuner.study.suitability import pretrained_models, refuse_unsuitable_images
+from tuner.study.weights import Weights, find_weights
+
+
+def prepare_data(file: SearchFile, existing: Folder | None) -> PreparedData | None:
+    """Return the decoded data set of a file; None for one's own trainable.
+
+    Args:
+        file: Says which.
+        existing: A search on the same data, or None.
+
+    Raises:
+        UsageError: There is no such data set, its content is not what the existing search began with, or its images do
+            not suit every configuration.
+        StorageError: The cache cannot be written.
+    """
+    if file.data is None:
+        return None
+    if file.data.root is None and file.data.dataset in IN_OWN_FILES:
+        raise UsageError(f"no result records where {file.data.dataset} images lie; say --set root=DIR")
+    prepared = prepare(file.data.dataset, Path(file.data.root) if file.data.root else None)
+    if existing is not None:
+        before = existing.description()["data"]["fingerprint"]
+        if prepared.fingerprint != before:
+            raise UsageError(
+                f"the data set is not the one that this search began with "
+                f"(fingerprint {prepared.fingerprint[:12]}, was {before[:12]})"
+            )
+    refuse_unsuitable_images(file.space, prepared.shape)
+    return prepared
+
+
+def prepare_weights(file: SearchFile, existing: Folder | None) -> tuple[Weights, ...]:
+    """Return the pretrained weights of every architecture that a file begins with such; none for one's own trainable.
+
+    Args:
+        file: Says which.
+        existing: A search that began with the same weights, or None.
+
+    Raises:
+        UsageError: There are no such weights, or they are not what the existing search began with.
+        StorageError: The cache cannot be written.
+    """
+    if file.data is None:
+        return ()
+    found = tuple(find_weights(model, file.data.weights) for model in pretrained_models(file.space))
+    before = {} if existing is None else existing.description()["data"].get("weights", {})
+    for weights in found:
+        if before.get(weights.model, weights.fingerprint) != weights.fingerprint:
+            raise UsageError(
+                f"the weights of {weights.model} are not those that this search began with "
+                f"(fingerprint {weights.fingerprint[:12]}, was {before[weights.model][:12]})"
+            )
+    return found
+
+
+def job_of(file: SearchFile, folder: Path, prepared: PreparedData | None, weights: tuple[Weights, ...]) -> Job:
+    """Return what the trials of a file share; they write below ``folder``."""
+    return Job(
+        trainable=file.trainable,
+        import_paths=(str(file.path.absolute().parent), str(Path.cwd())),
+        data=file.data,
+        prepared=prepared,
+        weights=weights,
+        metric=file.metric.name,
+        goal=file.metric.goal,
+        max_epochs=file.scheduler.max_epochs,
+        folder=folder,
+        cpus=file.resources.cpus_per_trial,
+        gpus=file.resources.gpus_per_trial,
+    )
+
+
+def data_record(file: SearchFile, prepared: PreparedData | None, weights: tuple[Weights, ...]) -> dict[str, Any] | None:
+    """Return what search.json says of data and weights: their content, never where they lie."""
+    if file.data is None or prepared is None:
+        return None
+    return {
+        "dataset": file.data.dataset,
+        "fingerprint": prepared.fingerprint,
+        "classes": list(prepared.classes),
+        "shape": list(prepared.shape),
+        "train_count": prepared.train_count,
+        "weights": {item.model: item.fingerprint for item in weights},
+    }

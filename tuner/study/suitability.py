@@ -1,0 +1,58 @@
+"""Whether all that a search may propose fits its images and weights, found out before the first trial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from tuner.facts.errors import UsageError
+from tuner.hyperparameters.architectures import ImageShape, image_problem
+from tuner.hyperparameters.table import FIELDS
+from tuner.space.applicability import with_parents
+from tuner.space.space import MAX_COUNTED, Space, with_defaults
+
+#: What decides which images and weights a configuration takes.
+_DECISIVE = ("normalize", "image_size", "model", "pretrained", "depth", "norm")
+
+
+def refuse_unsuitable_images(space: Space, image_shape: ImageShape) -> None:
+    """Raise ``UsageError`` where some configuration of a space cannot train on the images."""
+    for config in _variants(space):
+        if (problem := image_problem(config, image_shape)) is not None:
+            raise UsageError(problem)
+
+
+def pretrained_models(space: Space) -> list[str]:
+    """Return the architectures that some configuration of a space begins with pretrained weights."""
+    return sorted({config["model"] for config in _variants(space) if config["pretrained"]})
+
+
+def _variants(space: Space) -> Iterator[Mapping[str, Any]]:
+    """Yield what configurations say of the decisive hyperparameters, and of what decides whether those are active.
+
+    Constraints and rules that look at others are left aside: what they exclude is yielded as well.
+    """
+    names = _with_all_parents(_DECISIVE, space)
+    part = replace(
+        space,
+        parameters={name: item for name, item in space.parameters.items() if name in names},
+        constraints=tuple(item for item in space.constraints if item.names <= names),
+        rules=tuple(item for item in space.rules if item.names | item.reads <= names),
+        defaults={name: item for name, item in space.defaults.items() if name in names},
+    )
+    fields = {name: item for name, item in FIELDS.items() if name in names}
+    for config in islice(part.configurations(), MAX_COUNTED):
+        yield with_defaults(config, fields)
+
+
+def _with_all_parents(names: Iterable[str], space: Space) -> set[str]:
+    """Return hyperparameters with all that decides, by the table or by the search file, whether they are active."""
+    found: set[str] = set()
+    waiting = set(names)
+    while waiting:
+        found |= waiting
+        parents = {parent for name in waiting & space.parameters.keys() for parent in space.parameters[name].parents}
+        waiting = parents.union(with_parents(waiting, FIELDS)) - found
+    return found
