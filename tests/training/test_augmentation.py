@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.training import (
     test_augmentation_colour,
@@ -10,11 +11,28 @@ from tests.training import (
     test_augmentation_trivial,
 )
 from tests.training.augmentations import MEAN, AugmentationContract
-from tests.training.helpers import coloured, digits, generator
+from tests.training.helpers import coloured, digits, generator, random_images, run, small
 from tuner.facts.errors import UsageError
 from tuner.hyperparameters.augmentation import Augmentation
 from tuner.hyperparameters.declare import fields_of
+from tuner.hyperparameters.inputs import Input
+from tuner.hyperparameters.mixing import Mixing
+from tuner.training import mixing, normalization
 from tuner.training.augmentation import pipeline
+
+ALL_BUT_COLOURS = {
+    "resized_crop": 0.5,
+    "crop_padding": 1,
+    "flip": True,
+    "vertical_flip": True,
+    "rotation": 10.0,
+    "trivial_augment": True,
+    "brightness": 0.1,
+    "contrast": 0.1,
+    "blur": 0.5,
+    "erasing": 0.5,
+    "cutout": 2,
+}
 
 
 def test_every_augmentation_has_a_contract_test():
@@ -49,20 +67,45 @@ def test_colours_of_greyscale_images_are_refused_in_a_sentence(name):
 
 
 def test_all_others_work_on_greyscale_images():
-    settings = {
-        "resized_crop": 0.5,
-        "crop_padding": 1,
-        "flip": True,
-        "vertical_flip": True,
-        "rotation": 10.0,
-        "trivial_augment": True,
-        "brightness": 0.1,
-        "contrast": 0.1,
-        "blur": 0.5,
-        "erasing": 0.5,
-        "cutout": 2,
-    }
     images = digits().train_images[:20]
-    got = pipeline.build(Augmentation(**settings), digits())(images, generator())
+    got = pipeline.build(Augmentation(**ALL_BUT_COLOURS), digits())(images, generator())
     assert got.shape == images.shape
     assert not torch.equal(got, images)
+
+
+def test_images_that_are_measured_are_never_augmented():
+    """At a rate that moves nothing, augmentation changes what the steps see and nothing that is measured."""
+    plain, _ = run(small(epochs=1, lr=1e-12), digits(300))
+    augmented, _ = run(small(epochs=1, lr=1e-12, **ALL_BUT_COLOURS), digits(300))
+    measured = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+    assert [augmented[0][name] for name in measured] == pytest.approx([plain[0][name] for name in measured], rel=1e-6)
+    assert augmented[0]["objective"] != pytest.approx(plain[0]["objective"], rel=1e-4)
+
+
+class DeviceWaits(TorchDispatchMode):
+    """Lists operations that, on a GPU, read a value back or copy one from the host."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.overloadpacket in (
+            torch.ops.aten._local_scalar_dense,
+            torch.ops.aten.nonzero,
+            torch.ops.aten.masked_select,
+            torch.ops.aten.lift_fresh,
+        ):
+            self.found.append(func)
+        return func(*args, **(kwargs or {}))
+
+
+def test_nothing_waits_for_the_device():
+    images, labels = random_images(8), torch.arange(8)
+    augment = pipeline.build(Augmentation(**ALL_BUT_COLOURS, saturation=0.3, hue=0.1, grayscale=0.5), coloured())
+    normalize = normalization.build(Input(image_size=16), coloured())
+    mix = mixing.build(Mixing(mixup_alpha=0.4, cutmix_alpha=1.0, mix_per="image"), 8)
+    drawing = generator()
+    with DeviceWaits() as waits:
+        mix(normalize(augment(images, drawing)), labels, drawing)
+    assert waits.found == []

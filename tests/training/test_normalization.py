@@ -5,9 +5,10 @@ import torch
 from torchvision.models import ResNet18_Weights
 from torchvision.transforms.v2 import functional as transforms
 
-from tests.training.helpers import coloured, digits, random_images
+from tests.training.helpers import coloured, digits, random_images, run, small
 from tuner.facts.errors import UsageError
 from tuner.hyperparameters.inputs import Input
+from tuner.hyperparameters.table import resolve
 from tuner.training import normalization
 from tuner.training.normalization import input_shape, resized
 
@@ -76,3 +77,16 @@ def test_the_model_is_built_for_what_it_sees(size):
     assert seen.is_contiguous(memory_format=torch.channels_last)
     expected = images if size is None else resized(images, size)
     assert torch.equal(seen, normalization.dataset(coloured())(expected))
+
+
+def test_a_trial_trains_and_is_measured_on_resized_images():
+    plain, _ = run(small(epochs=1, image_size=None), digits(300))
+    larger, _ = run(small(epochs=1, image_size=16), digits(300))
+    # The cnn's fully connected layer sees 16 maps of a quarter of the side; only a model built for it takes them.
+    assert larger[0]["parameter_count"] - plain[0]["parameter_count"] == 256 * 16 * (4 * 4 - 2 * 2)
+
+
+def test_pretrained_weights_bring_their_normalization():
+    assert resolve({"pretrained": True}).input.normalize == "pretrained"
+    assert resolve({"pretrained": True, "normalize": "dataset"}).input.normalize == "dataset"
+    assert resolve({}).input.normalize == "dataset"
