@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "leaderboard": "show the best trials, also while a search runs",
     "show": "show one trial",
     "confirm": "train the best trials and the default again: are they really better?",
+    "ablate": "switch the regularizers of a trial off in turn: which earn their place?",
     "train": "train one configuration at full budget on all images, and keep the model",
     "schema": "print a JSON Schema of the search file, for editors",
     "doctor": "show what this machine offers and what is missing",

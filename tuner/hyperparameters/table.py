@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
+from typing import Any
 
 from tuner.facts.errors import UsageError
 from tuner.facts.fields import Field, condition
@@ -93,6 +94,14 @@ def resolve(config: Mapping[str, object]) -> Hyperparameters:
     return Hyperparameters(
         **{group: cls(**{item.name: values[item.name] for item in fields_of(cls)}) for group, cls in _GROUPS.items()}
     )
+
+
+def applying(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return name to value of every hyperparameter that applies under a configuration, defaults filled in."""
+    values: dict[str, Any] = {}
+    for name, item in FIELDS.items():  # parents stand before their children
+        values[name] = config.get(name, item.default_for(values))
+    return {name: value for name, value in values.items() if FIELDS[name].applies_to(values)}
 
 
 def _unknown(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tuner.facts.errors import UsageError
 from tuner.facts.records import Origin
-from tuner.hyperparameters.table import FIELDS, resolve
+from tuner.hyperparameters.table import FIELDS, applying, resolve
 from tuner.journal.history import History
 from tuner.space.domains import Constant
 from tuner.space.searchfile import SearchFile
@@ -37,8 +37,7 @@ def default_configuration(file: SearchFile, history: History) -> dict[str, Any]:
 def _typed(space: Space) -> dict[str, Any]:
     fixed: dict[str, Any] = {}
     for _ in FIELDS:  # a fixed value may decide which others apply
-        active = _active(fixed)
-        now = dict(_constants(space, active))
+        now = dict(_constants(space, applying(fixed)))
         if now == fixed:
             break
         fixed = now
@@ -47,14 +46,6 @@ def _typed(space: Space) -> dict[str, Any]:
     except UsageError as error:
         raise UsageError(f"the defaults with what the search file fixes cannot be trained: {error}") from error
     return fixed
-
-
-def _active(fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return every hyperparameter that applies, at its default where it is not fixed."""
-    values: dict[str, Any] = {}
-    for name, field in FIELDS.items():  # parents stand before their children
-        values[name] = fixed.get(name, field.default_for(values))
-    return {name: value for name, value in values.items() if FIELDS[name].applies_to(values)}
 
 
 def _constants(space: Space, active: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

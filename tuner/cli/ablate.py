@@ -1,0 +1,63 @@
+"""``tuner ablate``: switch the regularizers of a trial off in turn, and say which earn their place."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tuner.cli.options import add_comparison, comparison_command, tell_ending
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("name", metavar="NAME", nargs="?", help="the search; may be left out where there is one")
+    parser.add_argument("--trial", type=int, metavar="N", required=True, help="the trial's number")
+    add_comparison(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare, and print what came of it on stdout; returns the exit code."""
+    from tuner.cli.progress import observer
+    from tuner.leaderboard.read import find_search
+    from tuner.study.ablate import ablate
+
+    folder = find_search(Path(args.results), args.name)
+    compared, record = ablate(
+        folder, args.trial, seeds=args.seeds, overrides=args.set, observer=observer(args.progress)
+    )
+    if record is not None and args.json:
+        print(json.dumps(record, indent=2, ensure_ascii=False))
+    elif record is not None:
+        _print(record)
+    tell_ending(compared, comparison_command(args, "ablate", folder.name, "--trial", str(args.trial)))
+    return compared.code
+
+
+def _print(record: Mapping[str, Any]) -> None:
+    from tuner.cli.comparison_table import interval, number, print_comparison, spread
+    from tuner.leaderboard.formats import spelled
+
+    metric, goal = record["metric"]["name"], record["metric"]["goal"]
+    values = record["regularizers"]
+    table = []
+    for row in ({"difference": None, "verdict": "", "off": [], **record["full"]}, *record["ablations"]):
+        difference, off = row["difference"], row["off"]
+        table.append(
+            {
+                "": row["name"],
+                "value": spelled(values[off[0]]) if len(off) == 1 else "",
+                metric: spread(row["score"]),
+                "gap": number(row["generalization_gap"]["mean"], "+.4f"),
+                "difference": "" if difference is None else number(difference["mean"], "+.4f"),
+                "between": "" if difference is None else interval(difference),
+                "p": "" if difference is None else number(difference["p_adjusted"], ".2g"),
+                "verdict": row["verdict"],
+            }
+        )
+    print_comparison(table)
+    seeds = len(record["seeds"])
+    print(f"\n{record['search']}-{record['number']}: {metric} (to {goal}) on {seeds} fresh seeds, mean ± std")
+    print("\n".join(row["sentence"] for row in record["ablations"]))
