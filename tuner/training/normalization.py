@@ -8,6 +8,7 @@ that fine-tunes large networks stay cheap to augment and to keep.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -91,9 +92,17 @@ def resized(images: Tensor, side: int) -> Tensor:
 
 
 def _affine(mean: Tensor, std: Tensor) -> Normalize:
-    scale, shift = (1 / (255 * std)).view(1, -1, 1, 1), (-mean / std).view(1, -1, 1, 1)
+    @cache
+    def constants(height: int, width: int) -> tuple[Tensor, Tensor]:
+        # As large as an image, since one number for each channel takes twice as long where channels are stored last.
+        scale, shift = (
+            constant.view(1, -1, 1, 1).expand(-1, -1, height, width).contiguous(memory_format=torch.channels_last)
+            for constant in (1 / (255 * std), -mean / std)
+        )
+        return scale, shift
 
     def normalize(images: Tensor) -> Tensor:
+        scale, shift = constants(*images.shape[2:])
         return images.to(torch.float32, memory_format=torch.channels_last).mul_(scale).add_(shift)
 
     return normalize
