@@ -90,12 +90,10 @@ class DeviceWaits(TorchDispatchMode):
         self.found = []
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if func.overloadpacket in (
-            torch.ops.aten._local_scalar_dense,
-            torch.ops.aten.nonzero,
-            torch.ops.aten.masked_select,
-            torch.ops.aten.lift_fresh,
-        ):
+        aten, operation = torch.ops.aten, func.overloadpacket
+        reads = operation in (aten._local_scalar_dense, aten.nonzero, aten.masked_select, aten.lift_fresh)
+        by_mask = operation is aten.index and any(index is not None and index.dtype == torch.bool for index in args[1])
+        if reads or by_mask:
             self.found.append(func)
         return func(*args, **(kwargs or {}))
 
