@@ -58,6 +58,7 @@ def training(recipe: Recipe, heard: Heard | None = None, **changes: Any) -> Fina
     settings = {
         "recipe": recipe,
         "prepared": PREPARED,
+        "weights": None,
         "folder": ModelFolder(recipe.folder),
         "device": CPU,
         "threads": 1,
@@ -112,6 +113,8 @@ def test_the_model_in_the_folder_is_the_one_that_was_tested(tmp_path):
     assert (said == labels).mean() == first["test"]["accuracy"]
     assert first["test"]["images"] == PREPARED.test_count
     assert [epoch["epoch"] for epoch in first["epochs"]] == [1, 2]
+    assert [epoch["epoch"] for epoch in first["diagnostics"]] == [1, 2]
+    assert not second["diagnostics"], "layers are looked at where the weights are kept"
     assert sorted(path.name for path in folder.path.parent.iterdir()) == ["mine"], "nothing is left beside it"
 
 

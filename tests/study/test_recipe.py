@@ -18,7 +18,7 @@ def test_the_best_trial_with_the_images_of_its_search(tmp_path):
     assert recipe.folder == tmp_path / "demo/models/2"
     assert recipe.config == resolve({**CONFIG, "lr": 2.1, "seed": 2}).as_config(), "defaults are filled in"
     assert (recipe.data.train_images, recipe.data.split_seed, recipe.data.validation) == (200, 5, 300)
-    assert recipe.fingerprint is not None
+    assert recipe.search is not None
     assert from_search(tmp_path, "demo", trial=1).config["lr"] == 1.1, "a diverged trial may be tried again"
 
 
@@ -54,7 +54,7 @@ def test_a_configuration_alone(tmp_path):
     recipe = from_file(write_config(tmp_path), tmp_path, overrides=["dataset=digits", "epochs=5"])
     assert (recipe.name, recipe.folder) == ("mine", tmp_path / "models/mine")
     assert recipe.config == resolve({**CONFIG, "epochs": 5}).as_config()
-    assert (recipe.data.dataset, recipe.fingerprint) == ("digits", None)
+    assert (recipe.data.dataset, recipe.search) == ("digits", None)
     assert from_file(write_config(tmp_path), tmp_path, overrides=["name=other"]).folder.name == "other"
 
 

@@ -5,48 +5,69 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tuner.journal.storage import write_atomically
+from tuner.training.diagnostics.epoch import Diagnostics
 from tuner.training.observed import Observed
 
 
 class Curve:
-    """What was reported of each epoch; the loop's ``observe``.
+    """What was reported, and seen, of each epoch; the loop's ``observe``.
 
     An epoch that is trained again, because the process died before its checkpoint was written, replaces its line.
+
+    Args:
+        file: Continued where it exists; its folder is made.
+        diagnostics: Looks at each epoch; None for none.
     """
 
-    def __init__(self, file: Path) -> None:
-        """Args: file: continued where it exists; its folder is made."""
+    def __init__(self, file: Path, diagnostics: Diagnostics | None = None) -> None:
         self._file = file
-        self._rows: dict[int, dict[str, Any]] = {}
+        self._diagnostics = diagnostics
+        self._lines: dict[int, dict[str, Any]] = {}
         if file.exists():
             self._read()
         file.parent.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, observed: Observed) -> None:
         """Take note of an epoch."""
-        row = _finite(observed.report)
-        self._rows[observed.epoch] = row
+        line: dict[str, Any] = {"report": dict(observed.report)}
+        if self._diagnostics is not None:
+            line["diagnostics"] = {"epoch": observed.epoch, **self._diagnostics(observed).as_json()}
+        text = json.dumps(_finite(line), allow_nan=False)
+        self._lines[observed.epoch] = json.loads(text)
         with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, allow_nan=False) + "\n")
+            file.write(text + "\n")
             file.flush()
             os.fsync(file.fileno())
 
     @property
-    def rows(self) -> list[dict[str, Any]]:
-        """Return the epochs' reports in order."""
-        return [self._rows[epoch] for epoch in sorted(self._rows)]
+    def epochs(self) -> list[dict[str, Any]]:
+        """Return the epochs' reports in order; null is a number that was not finite."""
+        return self._each("report")
+
+    @property
+    def diagnostics(self) -> list[dict[str, Any]]:
+        """Return what was seen in each epoch, in order; empty without diagnostics."""
+        return self._each("diagnostics")
+
+    def _each(self, part: str) -> list[dict[str, Any]]:
+        return [self._lines[epoch][part] for epoch in sorted(self._lines) if part in self._lines[epoch]]
 
     def _read(self) -> None:
-        for line in self._file.read_text(encoding="utf-8").split("\n")[:-1]:  # a last line without its end was cut
-            row = json.loads(line)
-            self._rows[row["epoch"]] = row
-        write_atomically(self._file, "".join(json.dumps(row) + "\n" for row in self.rows).encode())
+        texts = self._file.read_text(encoding="utf-8").split("\n")[:-1]  # a last line without its end was cut
+        for text in texts:
+            line = json.loads(text)
+            self._lines[line["report"]["epoch"]] = line
+        write_atomically(self._file, "".join(text + "\n" for text in texts).encode())
 
 
-def _finite(report: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: value if math.isfinite(value) else None for name, value in report.items()}
+def _finite(value: Any) -> Any:
+    """Return a value for JSON, which has no NaN and no infinity."""
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from tuner.facts.errors import UsageError, relative_to_cwd
-from tuner.facts.records import Goal
 from tuner.hyperparameters.table import TRAINABLES, resolve
 from tuner.leaderboard.query import top
 from tuner.leaderboard.read import find_search
@@ -35,19 +34,18 @@ class Recipe:
         name: What people call it: ``cifar10-3`` for a trial, the name for a file.
         folder: Where its model goes.
         config: Every hyperparameter that applies, defaults filled in.
+        file: The configuration as a search file without a choice; says which images, and which metric tells the best
+            epoch where some are held out.
         data: The images, and how training and validation images are told apart.
-        metric: The number by which the best epoch is found where images are held out.
-        goal: Which way ``metric`` is better.
-        fingerprint: Of the images that the search saw; None without a search.
+        search: The search that it comes from; None for a file.
     """
 
     name: str
     folder: Path
     config: Mapping[str, Any]
+    file: SearchFile
     data: Data
-    metric: str
-    goal: Goal
-    fingerprint: str | None = None
+    search: Folder | None = None
 
 
 def from_search(
@@ -77,8 +75,8 @@ def from_search(
     number = _number_at(folder, rank) if rank is not None else trial
     assert number is not None, "the command asks for one of both"
     config = load_trial(folder, number).config
-    description = Folder(folder).description()
-    settings = description["settings"]
+    search = Folder(folder)
+    settings = search.description()["settings"]
     if settings["trainable"] not in TRAINABLES:
         raise UsageError(
             f"{folder.name} trains {settings['trainable']}, a function of your own; 'tuner train' trains the built-in "
@@ -88,9 +86,7 @@ def from_search(
     kept = {key: settings[key] for key in ("name", "trainable", "data", "metric") if key in settings}
     root = node_of({**kept, "parameters": config}, Place(source))
     file = read_nodes(root, folder / "space.yaml", "", overrides, trainables=TRAINABLES, flags=flags, report=Reporter())
-    recipe = _recipe(
-        file, source, folder / "models" / str(number), fingerprint=(description["data"] or {}).get("fingerprint")
-    )
+    recipe = _recipe(file, source, folder / "models" / str(number), search)
     if recipe.config != resolve(config).as_config():
         raise UsageError(
             f"a trial is trained as it is, and --set changes its configuration; write it to a file with "
@@ -128,10 +124,10 @@ def from_file(path: Path, results: Path, *, overrides: Sequence[str] = (), flags
     return _recipe(file, file.name, results / WITHOUT_SEARCH / file.name)
 
 
-def _recipe(file: SearchFile, name: str, folder: Path, fingerprint: str | None = None) -> Recipe:
+def _recipe(file: SearchFile, name: str, folder: Path, search: Folder | None = None) -> Recipe:
     assert file.data is not None
     config = next(assignments(file.space.parameters.values()))  # nothing is left to choose
-    return Recipe(name, folder, resolve(config).as_config(), file.data, file.metric.name, file.metric.goal, fingerprint)
+    return Recipe(name, folder, resolve(config).as_config(), file, file.data, search)
 
 
 def _number_at(folder: Path, rank: int) -> int:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 from typing import Any
 
-from scipy.special import stdtrit
-
-CONFIDENCE = 0.95
+from tuner.study.paired import mean_interval
 
 #: The scores that are averaged over seeds, by their names in ``tuner.training.scores.Scores``.
 AVERAGED = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "calibration_error", "loss", "rmse")
@@ -18,8 +15,7 @@ AVERAGED = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "calibrat
 def summary(scores: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
     """Return for each averaged score its ``mean``, its ``std``, and ``low`` and ``high``, the ends of an interval.
 
-    The interval is Student's for the mean: mean +- t(0.975, n - 1) std / sqrt(n). With one seed it and the deviation
-    are None.
+    The interval is Student's for the mean, at 95 %. With one seed it and the deviation are None.
 
     Args:
         scores: One mapping for each seed; none gives an empty summary.
@@ -28,9 +24,7 @@ def summary(scores: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | 
 
 
 def _of(values: Sequence[float]) -> dict[str, float | None]:
-    count, centre = len(values), mean(values)
-    if count == 1:
-        return {"mean": centre, "std": None, "low": None, "high": None}
-    deviation = stdev(values)
-    half = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * deviation / math.sqrt(count)
-    return {"mean": centre, "std": deviation, "low": centre - half, "high": centre + half}
+    if len(values) == 1:
+        return {"mean": values[0], "std": None, "low": None, "high": None}
+    low, high = mean_interval(values)
+    return {"mean": mean(values), "std": stdev(values), "low": low, "high": high}
