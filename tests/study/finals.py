@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.leaderboard.logs import NOON
+from tuner.cli.main import main
 from tuner.datasets.prepare import prepare
 from tuner.facts.records import Goal, Origin, State
 from tuner.journal.events import Ask, Close, End, Epoch, Open, Start
@@ -69,3 +70,10 @@ def write_finished_search(
         log.append(*events, Close(at=NOON, reason="trials", seconds=1.0))
     write_results(folder, History(events), info, live=False, kept={})
     return folder
+
+
+def train_mine(results: Path) -> Path:
+    """Train the model ``mine`` on the digits into a results folder, and return that."""
+    words = ["--config", str(write_config(results, epochs=4)), "--set", "dataset=digits", "--progress", "none"]
+    assert main(["train", *words, "--results", str(results)]) == 0
+    return results

@@ -25,6 +25,8 @@ COMMANDS: dict[str, str] = {
     "confirm": "train the best trials and the default again: are they really better?",
     "ablate": "switch the regularizers of a trial off in turn: which earn their place?",
     "train": "train one configuration at full budget on all images, and keep the model",
+    "evaluate": "measure a trained model on any data set of its classes",
+    "predict": "show what a trained model sees in images",
     "schema": "print a JSON Schema of the search file, for editors",
     "doctor": "show what this machine offers and what is missing",
 }
