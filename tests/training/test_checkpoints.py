@@ -51,6 +51,15 @@ def test_damage_is_said_in_a_sentence(tmp_path, content):
         checkpoints.load(tmp_path, {})
 
 
+def test_a_checkpoint_of_other_parts_is_refused_and_changes_nothing(tmp_path):
+    checkpoints.save(tmp_path, 1, {"model": nn.Linear(2, 2)})
+    model = nn.Linear(2, 2)
+    before = model.weight.clone()
+    with pytest.raises(ResultsDamagedError, match=r"state.pt lacks average, optimizer"):
+        checkpoints.load(tmp_path, {"model": model, "optimizer": model, "average": model})
+    assert torch.equal(model.weight, before)
+
+
 def test_code_in_a_checkpoint_is_never_run(tmp_path):
     torch.save({"epoch": 1, "model": print}, tmp_path / "state.pt")
     with pytest.raises(ResultsDamagedError):

@@ -16,12 +16,20 @@ from tuner.training.loop import train
 EVERYTHING = {
     "epochs": 4,
     "dropout": 0.3,
+    "dropout_conv": 0.1,
     "mixup_alpha": 0.4,
     "cutmix_alpha": 1.0,
     "mix_prob": 0.8,
     "crop_padding": 1,
     "flip": True,
+    "vertical_flip": True,
+    "rotation": 10.0,
+    "brightness": 0.2,
+    "contrast": 0.2,
+    "erasing": 0.3,
     "cutout": 3,
+    "resized_crop": 0.5,
+    "trivial_augment": True,
     "label_smoothing": 0.1,
     "weight_decay": 1e-3,
     "l1": 1e-5,
@@ -174,8 +182,19 @@ def test_the_gate_changes_no_number():
     assert run(hyperparameters, digits(300), gated=True) == run(hyperparameters, digits(300), gated=False)
 
 
+aten = torch.ops.aten
+WAITS = {
+    aten._local_scalar_dense,
+    aten.nonzero,
+    aten.masked_select,
+    aten.bincount,
+    aten._unique2,
+    aten.repeat_interleave,
+}
+
+
 class HostReads(TorchDispatchMode):
-    """Counts the operations for which the host waits for a value of the device."""
+    """Counts the operations for which the host waits for a value of the device, or for the size of a result."""
 
     def __init__(self, monkeypatch):
         super().__init__()
@@ -184,7 +203,9 @@ class HostReads(TorchDispatchMode):
             self._count_calls(monkeypatch, name)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.count += func.overloadpacket in (torch.ops.aten._local_scalar_dense, torch.ops.aten.nonzero)
+        self.count += func.overloadpacket in WAITS
+        if func.overloadpacket in (aten.index, aten.index_put, aten.index_put_):
+            self.count += any(item is not None and item.dtype == torch.bool for item in args[1])
         return func(*args, **(kwargs or {}))
 
     def _count_calls(self, monkeypatch, name):
@@ -197,9 +218,37 @@ class HostReads(TorchDispatchMode):
         monkeypatch.setattr(torch.Tensor, name, counted)
 
 
-@pytest.mark.parametrize("optimizer", optimizers.OPTIMIZERS)
-def test_gated_the_host_waits_for_the_device_once_an_epoch(monkeypatch, optimizer):
-    trial = train(small(**EVERYTHING, optimizer=optimizer, batch_size=10), digits(300), device=CPU, gated=True)
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda tensor: tensor.sum().item(),
+        lambda tensor: bool(tensor.any()),
+        lambda tensor: tensor[tensor > 0],
+        lambda tensor: tensor.nonzero(),
+        lambda tensor: tensor.tolist(),
+        lambda tensor: tensor.unique(),
+    ],
+)
+def test_a_planted_wait_is_counted(monkeypatch, wait):
+    with HostReads(monkeypatch) as reads:
+        wait(torch.arange(3))
+    assert reads.count > 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"optimizer": name} for name in optimizers.OPTIMIZERS),
+        *({"dropout_kind": name} for name in ("spatial", "dropblock", "dropconnect")),
+        *({"loss": name} for name in ("mse", "rmse")),
+        {"mix_per": "image", "precision": "bfloat16"},
+        {"precision": "float16"},
+        {"model": "resnet9", "width": 2, "schedule": "plateau", "norm": "rms", "drop_path": 0.1},
+    ],
+    ids=str,
+)
+def test_gated_the_host_waits_for_the_device_once_an_epoch(monkeypatch, changes):
+    trial = train(small(**{**EVERYTHING, **changes}, batch_size=50), digits(300), device=CPU, gated=True)
     next(trial)
     with HostReads(monkeypatch) as reads:
         next(trial)

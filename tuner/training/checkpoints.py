@@ -50,11 +50,13 @@ def load(folder: Path, parts: Mapping[str, Part]) -> int:
         The epoch that it was taken after; 0 where the folder holds none, and the parts stay as they are.
 
     Raises:
-        ResultsDamagedError: The file is no checkpoint.
+        ResultsDamagedError: The file is no checkpoint, or lacks a part.
     """
     if not (folder / FILE_NAME).exists():
         return 0
     state = _read(folder)
+    if lacking := parts.keys() - state.keys():
+        raise ResultsDamagedError(f"the checkpoint {folder / FILE_NAME} lacks {', '.join(sorted(lacking))}")
     for name, part in parts.items():
         part.load_state_dict(state[name])
     return int(state["epoch"])
