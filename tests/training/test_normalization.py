@@ -2,6 +2,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from torch import nn
 from torchvision.models import ResNet18_Weights
 from torchvision.transforms.v2 import functional as transforms
 
@@ -90,3 +91,16 @@ def test_pretrained_weights_bring_their_normalization():
     assert resolve({"pretrained": True}).input.normalize == "pretrained"
     assert resolve({"pretrained": True, "normalize": "dataset"}).input.normalize == "dataset"
     assert resolve({}).input.normalize == "dataset"
+
+
+def test_an_export_neither_breaks_nor_is_broken_by_what_runs_in_python():
+    class Served(nn.Module):
+        def forward(self, images):
+            return self.normalize(images)
+
+    images, served = random_images(4), Served().eval()
+    served.normalize = normalization.build(Input(image_size=33), coloured())
+    exported = torch.export.export(served, (images,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    expected = served(images[:3])
+    assert torch.equal(exported.module()(images[:3]), expected)
+    assert torch.equal(expected, normalization.build(Input(image_size=33), coloured())(images[:3]))

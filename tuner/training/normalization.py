@@ -8,7 +8,6 @@ that fine-tunes large networks stay cheap to augment and to keep.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Protocol
 
 import torch
@@ -92,17 +91,15 @@ def resized(images: Tensor, side: int) -> Tensor:
 
 
 def _affine(mean: Tensor, std: Tensor) -> Normalize:
-    @cache
-    def constants(height: int, width: int) -> tuple[Tensor, Tensor]:
-        # As large as an image, since one number for each channel takes twice as long where channels are stored last.
-        scale, shift = (
-            constant.view(1, -1, 1, 1).expand(-1, -1, height, width).contiguous(memory_format=torch.channels_last)
-            for constant in (1 / (255 * std), -mean / std)
-        )
-        return scale, shift
+    scale, shift = (1 / (255 * std)).view(1, -1, 1, 1), (-mean / std).view(1, -1, 1, 1)
 
     def normalize(images: Tensor) -> Tensor:
-        scale, shift = constants(*images.shape[2:])
-        return images.to(torch.float32, memory_format=torch.channels_last).mul_(scale).add_(shift)
+        # As large as an image, since one number for each channel takes twice as long where channels are stored last.
+        # Made anew each time: what is kept from one call to the next would break the exports.
+        whole_scale, whole_shift = (
+            constant.expand(-1, -1, *images.shape[2:]).contiguous(memory_format=torch.channels_last)
+            for constant in (scale, shift)
+        )
+        return images.to(torch.float32, memory_format=torch.channels_last).mul_(whole_scale).add_(whole_shift)
 
     return normalize
