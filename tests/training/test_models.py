@@ -122,6 +122,16 @@ class ModelContract:
         assert not [m for m in model.modules() if isinstance(m, nn.BatchNorm2d | nn.ReLU | nn.SiLU)]
         assert model.train()(images_of((3, 16, 16))).isfinite().all()
 
+    def test_instance_norm_never_meets_a_single_pixel(self):
+        said = ARCHITECTURES[self.name]
+        if said.norm is None:
+            return
+        side = self.smallest if said.smallest_side is None else 2 * self.smallest
+        shape = (3, side, side)
+        assert self.build(shape, norm="instance").train()(images_of(shape)).isfinite().all()
+        with pytest.raises(UsageError, match=f"needs images of at least {side} x {side} pixels"):
+            self.build((3, side - 1, side), norm="instance")
+
 
 class PoolsEarly:
     """A network that pools before its activation."""
@@ -275,6 +285,7 @@ class TestResnet18(PublishedContract):
         assert (stem.kernel_size, stem.stride, stem.padding, stem.in_channels) == ((3, 3), (1, 1), (1, 1), 1)
 
 
+@pytest.mark.slow
 class TestResnet50(PublishedContract):
     name = "resnet50"
 
@@ -317,6 +328,7 @@ class TestShufflenetV2X05(PublishedContract):
     name = "shufflenet_v2_x0_5"
 
 
+@pytest.mark.slow
 class TestConvnextTiny(PublishedContract):
     name = "convnext_tiny"
 
