@@ -178,6 +178,8 @@ class TestImages:
             ("model: resnet18\npretrained: true", (1, 32, 32), "weights of resnet18 need images of 3 channels, not 1"),
             ("model: resnet18\npretrained: true", (3, 28, 28), "pretrained resnet18 needs images of at least 32 x 32"),
             ("normalize: {values: [dataset, pretrained]}", (1, 28, 28), "normalize: pretrained needs images of 3 chan"),
+            ("hue: {min: 0.0, max: 0.1}", (1, 28, 28), "hue needs images of 3 channels, not 1"),
+            ("grayscale: {values: [0.0, 0.2]}", (1, 28, 28), "grayscale needs images of 3 channels, not 1"),
         ],
     )
     def test_what_some_configuration_cannot_train_on_is_named(self, tmp_path, parameters, shape, said):
@@ -189,6 +191,8 @@ class TestImages:
         ("parameters", "shape"),
         [
             ("model: {values: [cnn, mlp]}\ndepth: {min: 1, max: 3}", (1, 8, 8)),
+            ("saturation: 0.0\nbrightness: {min: 0.0, max: 0.4}", (1, 8, 8)),
+            ("saturation: 0.3\nhue: {min: 0.0, max: 0.1}", (3, 8, 8)),
             ("model: resnet18\npretrained: true\nimage_size: 64", (3, 8, 8)),
             ("model: {values: [cnn, resnet18]}\npretrained: {values: [true, false], when: {model: cnn}}", (1, 8, 8)),
         ],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tuner.hyperparameters.declare import boolean, integer, real
 
 #: Those that make no sense without red, green and blue; 0 switches each off.
-_COLOUR = ("saturation", "hue", "grayscale")
+COLOURS = ("saturation", "hue", "grayscale")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +110,12 @@ class Augmentation:
     )
 
 
-def colour_problem(settings: Augmentation, channels: int) -> str | None:
-    """Return why images of so many channels cannot be augmented so, as one sentence; None if they can."""
-    asked = [name for name in _COLOUR if getattr(settings, name) > 0]
+def colour_problem(values: Mapping[str, Any], channels: int) -> str | None:
+    """Return why images of so many channels cannot be augmented so, as one sentence; None if they can.
+
+    Args:
+        values: Name to value, or to the largest value that a search may draw; a name left out is off.
+        channels: Of the images.
+    """
+    asked = [name for name in COLOURS if values.get(name, 0) > 0]
     return f"{asked[0]} needs images of 3 channels, not {channels}" if asked and channels != 3 else None

@@ -9,8 +9,11 @@ from typing import Any
 
 from tuner.facts.errors import UsageError
 from tuner.hyperparameters.architectures import ImageShape, image_problem
+from tuner.hyperparameters.augmentation import COLOURS, colour_problem
 from tuner.hyperparameters.table import FIELDS
 from tuner.space.applicability import with_parents
+from tuner.space.domains import Integer, Real
+from tuner.space.parameters import Parameter
 from tuner.space.space import MAX_COUNTED, Space, with_defaults
 
 #: What decides which images and weights a configuration takes.
@@ -22,11 +25,23 @@ def refuse_unsuitable_images(space: Space, image_shape: ImageShape) -> None:
     for config in _variants(space):
         if (problem := image_problem(config, image_shape)) is not None:
             raise UsageError(problem)
+    largest = {name: _largest(space.parameters[name]) for name in COLOURS if name in space.parameters}
+    if (problem := colour_problem(largest, image_shape[0])) is not None:
+        raise UsageError(problem)
 
 
 def pretrained_models(space: Space) -> list[str]:
     """Return the architectures that some configuration of a space begins with pretrained weights."""
     return sorted({config["model"] for config in _variants(space) if config["pretrained"]})
+
+
+def _largest(parameter: Parameter) -> float:
+    """Return the largest number that some alternative of a parameter allows."""
+    found: list[Any] = []
+    for alternative in parameter.alternatives:
+        domain = alternative.domain
+        found += [domain.high] if isinstance(domain, (Real, Integer)) else domain
+    return max(found)
 
 
 def _variants(space: Space) -> Iterator[Mapping[str, Any]]:

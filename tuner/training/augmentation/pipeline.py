@@ -47,7 +47,7 @@ def build(settings: Augmentation, data: TrainingData) -> Augment:
     Raises:
         UsageError: One of them needs images of 3 channels.
     """
-    if (problem := colour_problem(settings, data.image_shape[0])) is not None:
+    if (problem := colour_problem(vars(settings), data.image_shape[0])) is not None:
         raise UsageError(problem)
     active = [augment for builder in AUGMENTATIONS.values() if (augment := builder(settings, data)) is not None]
 
