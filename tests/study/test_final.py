@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import tuner
 from tests.study.finals import write_config
 from tuner.datasets.prepare import prepare
 from tuner.datasets.test_split import load_test
@@ -247,6 +249,17 @@ def test_an_export_gives_the_models_probabilities_for_any_batch(tmp_path, form, 
     for count in (1, 5, 200):
         said = RUNTIMES[form](path, images[:count])
         torch.testing.assert_close(said.double(), model.probabilities(images[:count]), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_export_names_no_file_of_this_machine(tmp_path, form):
+    folder = run(recipe(tmp_path, epochs=1))
+    path = export(TrainedModel.load(folder, CPU), folder.path, form)
+    package = str(Path(tuner.__file__).parent).encode()
+    assert package not in path.read_bytes()
+    if form == "pt2":
+        with zipfile.ZipFile(path) as archive:
+            assert not any(package in archive.read(name) for name in archive.namelist())
 
 
 def _onnx(path: Path, images: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
-from torch.export import Dim
+from torch.export import Dim, ExportedProgram
 
 from tuner.facts.errors import StorageError, UsageError, relative_to_cwd
 from tuner.journal.storage import make_durable
@@ -36,13 +36,11 @@ def export(model: TrainedModel, folder: Path, form: str) -> Path:
         UsageError: The network has a part that the form cannot say.
         StorageError: The folder cannot be written.
     """
-    served = _Served(model).eval().requires_grad_(False)
-    example = torch.zeros(2, *model.image_shape, dtype=torch.uint8)  # a batch of one would be taken for a constant
     path = folder / f"model.{form}"
     beside = folder / f".model.{form}"  # torch insists on the ending
     try:
         with _silent():
-            FORMS[form](served, example, beside)
+            FORMS[form](_program(model), beside)
         beside.replace(path)
         make_durable(folder)
     except OSError as error:
@@ -77,26 +75,28 @@ class _Served(nn.Module):
         return logits.softmax(1)
 
 
-def _onnx(served: nn.Module, example: Tensor, file: Path) -> None:
-    program = torch.onnx.export(
-        served,
-        (example,),
-        dynamo=True,
-        verbose=False,
-        input_names=[INPUT],
-        output_names=[OUTPUT],
-        dynamic_shapes=({0: Dim("batch")},),
-    )
-    assert program is not None, "the dynamo exporter returns its program"
-    program.save(file, external_data=False)
+def _program(model: TrainedModel) -> ExportedProgram:
+    """Return the graph from images to probabilities, without the paths of the code that it was traced in."""
+    served = _Served(model).eval().requires_grad_(False)
+    example = torch.zeros(2, *model.image_shape, dtype=torch.uint8)  # a batch of one would be taken for a constant
+    program = torch.export.export(served, (example,), dynamic_shapes=({0: Dim("batch")},))
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)
+    return program
 
 
-def _pt2(served: nn.Module, example: Tensor, file: Path) -> None:
-    torch.export.save(torch.export.export(served, (example,), dynamic_shapes=({0: Dim("batch")},)), file)
+def _onnx(program: ExportedProgram, file: Path) -> None:
+    onnx = torch.onnx.export(program, dynamo=True, verbose=False, input_names=[INPUT], output_names=[OUTPUT])
+    assert onnx is not None, "the dynamo exporter returns its program"
+    onnx.save(file, external_data=False)
+
+
+def _pt2(program: ExportedProgram, file: Path) -> None:
+    torch.export.save(program, file)
 
 
 #: Form to what writes it.
-FORMS: Mapping[str, Callable[[nn.Module, Tensor, Path], None]] = MappingProxyType({"onnx": _onnx, "pt2": _pt2})
+FORMS: Mapping[str, Callable[[ExportedProgram, Path], None]] = MappingProxyType({"onnx": _onnx, "pt2": _pt2})
 
 _NEEDS: Mapping[str, tuple[str, ...]] = {"onnx": ("onnx", "onnxscript"), "pt2": ()}
 
