@@ -41,7 +41,8 @@ def _largest(parameter: Parameter) -> float:
     for alternative in parameter.alternatives:
         domain = alternative.domain
         found += [domain.high] if isinstance(domain, (Real, Integer)) else domain
-    return max(found)
+    largest: float = max(found)
+    return largest
 
 
 def _variants(space: Space) -> Iterator[Mapping[str, Any]]:
