@@ -1,0 +1,197 @@
+"""What each regularizer does to validation accuracy and to the gap, on the images of search_spaces/cifar10-cpu.yaml.
+
+    python benchmarks/regularizers.py --dataset parquet --root path/to/cifar10
+    python benchmarks/regularizers.py --page docs/regularizers.md
+
+The first command trains, for some hours on two cores, and goes on where it was interrupted: each finished run is a line
+of the results file. The second writes the page from those lines. Runs of one seed share images and initial weights, so
+that differences are taken in pairs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from common import cpu
+from regularizers_page import page
+
+from tuner.datasets.prepare import prepare
+from tuner.datasets.split_arrays import split_arrays
+from tuner.facts.errors import DivergedError
+from tuner.facts.provenance import commit, versions
+from tuner.hyperparameters.table import resolve
+from tuner.training.data import TrainingData
+from tuner.training.loop import train
+
+CPU = torch.device("cpu")
+SEEDS = (0, 1, 2)
+CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+
+#: A network that is well trained and not regularized. bfloat16 takes half of float32's time where the processor has it.
+BASE: dict[str, Any] = {
+    **{"model": "cnn", "norm": "none", "epochs": 18, "batch_size": 128, "precision": "bfloat16"},
+    **{"optimizer": "sgd", "lr": 0.03, "momentum": 0.9, "nesterov": True, "schedule": "cosine"},
+}
+
+#: Name to what it changes in the base: each regularizer alone, at a strength that is usual for it.
+CASES: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "weight decay": {"weight_decay": 5e-4},
+    "l2": {"l2": 5e-4},
+    "l1": {"l1": 3e-5},
+    # Momentum 0.9 makes ten times as much of a gradient, and nothing of the proximal step.
+    "l1, proximal": {"l1": 3e-4, "l1_proximal": True},
+    "max norm": {"max_norm": 1.0},
+    "label smoothing": {"label_smoothing": 0.1},
+    "dropout": {"dropout": 0.5},
+    "dropout of maps, standard": {"dropout_conv": 0.1},
+    "dropout of maps, spatial": {"dropout_conv": 0.1, "dropout_kind": "spatial"},
+    "dropout of maps, dropblock": {"dropout_conv": 0.1, "dropout_kind": "dropblock", "dropblock_size": 3},
+    "dropconnect": {"dropout": 0.5, "dropout_conv": 0.1, "dropout_kind": "dropconnect"},
+    "concrete dropout": {"dropout": 0.1, "dropout_conv": 0.1, "dropout_kind": "concrete"},
+    "batch norm": {"norm": "batch"},
+    "group norm": {"norm": "group", "norm_groups": 8},
+    "layer norm": {"norm": "layer"},
+    "rms norm": {"norm": "rms"},
+    "mixup": {"mixup_alpha": 0.2},
+    "cutmix": {"cutmix_alpha": 1.0, "mix_prob": 0.5},
+    "cutout": {"cutout": 8},
+    "flip": {"flip": True},
+    "random crop": {"crop_padding": 4},
+    "resized crop": {"resized_crop": 0.5},
+    "rotation": {"rotation": 15.0},
+    "colour": {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2},
+    "trivial augment": {"trivial_augment": True},
+    "averaged weights": {"ema_decay": 0.99},
+    "early stopping": {"early_stop_patience": 3},
+    "clipping": {"clip_grad_norm": 1.0},
+    # A mean over ten classes: a tenth of the gradient.
+    "mean squared error": {"loss": "mse", "lr": 0.3},
+    "a combination": {
+        **{"flip": True, "crop_padding": 4, "weight_decay": 5e-4, "dropout": 0.25},
+        **{"norm": "batch", "ema_decay": 0.99},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which images; what ``prepare`` and ``split_arrays`` are told, but for the seed of the split."""
+
+    dataset: str
+    root: str | None
+    validation: int
+    train_images: int
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Return how many images there are of each kind."""
+        return {"validation": self.validation, "train_images": self.train_images}
+
+
+@lru_cache(maxsize=1)
+def load(data: Data, split_seed: int) -> TrainingData:
+    prepared = prepare(data.dataset, None if data.root is None else Path(data.root))
+    arrays = split_arrays(prepared, split_seed=split_seed, **data.sizes)
+    return TrainingData.from_arrays(**vars(arrays), classes=prepared.classes, device=CPU)
+
+
+def run(data: Data, seed: int, config: dict[str, Any]) -> dict[str, Any]:
+    """Train once; returns the curves of ``CURVES`` and why it ended."""
+    began = time.perf_counter()
+    epochs = train(resolve({**config, "seed": seed}), load(data, seed), device=CPU)
+    curves: dict[str, list[float]] = {name: [] for name in CURVES}
+    try:
+        while True:
+            report = next(epochs)
+            for name in CURVES:
+                curves[name].append(round(report[name], 5))
+    except StopIteration as end:
+        reason = end.value
+    except DivergedError:
+        reason = "diverged"
+    return {"stop_reason": reason, "seconds": round(time.perf_counter() - began, 1), **curves}
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Return the finished runs of a results file; a last line that was cut short is none."""
+    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def missing(runs: list[dict[str, Any]], data: Data, epochs: int) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    """Yield what is to be run, seed by seed, so that what there is can always be compared."""
+    done = [(line["case"], line["seed"], line["config"], line["images"]) for line in runs]
+    for seed in SEEDS:
+        for case, changes in CASES.items():
+            config = {**BASE, **changes, "epochs": epochs}
+            if (case, seed, config, data.sizes) not in done:
+                yield case, seed, config
+
+
+def append(path: Path, line: dict[str, Any]) -> None:
+    """Write down a finished run; what an interruption cut short is written over."""
+    with path.open("r+b" if path.exists() else "w+b") as file:
+        file.truncate(file.seek(file.read().rfind(b"\n") + 1))
+        file.write(json.dumps(line).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def run_all(args: argparse.Namespace) -> None:
+    data = Data(args.dataset, args.root and str(Path(args.root).absolute()), args.validation, args.train_images)
+    prepare(data.dataset, args.root and Path(args.root))  # once, before processes ask for it
+    args.results.parent.mkdir(parents=True, exist_ok=True)
+    machine = {"cpu": cpu(), "processes": args.processes, "threads": args.threads}
+    provenance = {"machine": machine, "versions": versions(), "commit": commit()}
+    ends_at = time.monotonic() + 60 * args.limit_minutes
+    left = missing(read(args.results), data, args.epochs)
+    running: dict[Future[dict[str, Any]], dict[str, Any]] = {}
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(args.processes, spawn, torch.set_num_threads, (args.threads,)) as pool:
+        while True:
+            while len(running) < args.processes and time.monotonic() < ends_at and (item := next(left, None)):
+                case, seed, config = item
+                line = {"case": case, "seed": seed, "config": config, "images": data.sizes}
+                running[pool.submit(run, data, seed, config)] = line
+            if not running:
+                break
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                line = {**running.pop(future), **future.result(), **provenance}
+                append(args.results, line)
+                best = max(line["val_accuracy"], default=None)
+                print(f"{line['case']}, seed {line['seed']}: {best} after {line['seconds']} s", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", default="cifar10")
+    parser.add_argument("--root", help="where the data set lies (default: the cache folder)")
+    parser.add_argument("--validation", type=int, default=2000)
+    parser.add_argument("--train-images", type=int, default=10_000)
+    parser.add_argument("--epochs", type=int, default=BASE["epochs"])
+    parser.add_argument("--processes", type=int, default=2, help="runs side by side (default: 2)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each (default: 1)")
+    parser.add_argument("--limit-minutes", type=float, default=float("inf"), help="no run begins after this time")
+    parser.add_argument("--results", type=Path, default=Path("results/regularizers.jsonl"))
+    parser.add_argument("--page", type=Path, help="train nothing; write the page of the results")
+    args = parser.parse_args()
+    if args.page is None:
+        run_all(args)
+    else:
+        args.page.write_text(page(read(args.results), CASES), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
