@@ -139,6 +139,11 @@ class TestSearches:
         with pytest.raises(UsageError, match="the weights of resnet18 are not those that this search began with"):
             prepare_weights(moved, Before())
 
+    def test_a_file_that_nothing_begins_with_is_an_error(self, tmp_path):
+        file = read(tmp_path, "\nlr: {min: 1e-3, max: 0.1}", "{dataset: synthetic, weights: one.pth}")
+        with pytest.raises(UsageError, match=r"data\.weights has no meaning where pretrained is never true"):
+            prepare_weights(file, None)
+
     def test_a_trial_begins_with_them(self, tmp_path, content, cache):
         (tmp_path / "one.pth").write_bytes(content)
         file = read(

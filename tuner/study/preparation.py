@@ -52,12 +52,16 @@ def prepare_weights(file: SearchFile, existing: Folder | None) -> tuple[Weights,
         existing: A search that began with the same weights, or None.
 
     Raises:
-        UsageError: There are no such weights, or they are not what the existing search began with.
+        UsageError: There are no such weights, they are not what the existing search began with, or a file is given and
+            nothing is pretrained.
         StorageError: The cache cannot be written.
     """
     if file.data is None:
         return ()
-    found = tuple(find_weights(model, file.data.weights) for model in pretrained_models(file.space))
+    models = pretrained_models(file.space)
+    if file.data.weights is not None and not models:
+        raise UsageError("data.weights has no meaning where pretrained is never true; leave it out")
+    found = tuple(find_weights(model, file.data.weights) for model in models)
     before = {} if existing is None else existing.description()["data"].get("weights", {})
     for weights in found:
         if before.get(weights.model, weights.fingerprint) != weights.fingerprint:
