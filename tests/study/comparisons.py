@@ -17,7 +17,7 @@ from tuner.leaderboard.info import SearchInfo
 from tuner.search.ledger import Ledger, Listener
 from tuner.search.messages import Ended, Message, Report
 from tuner.space.read import read_search_file
-from tuner.study import comparison
+from tuner.study import compare
 from tuner.study.folder import Folder
 from tuner.study.job import Job
 from tuner.study.preparation import prepare_data
@@ -114,6 +114,6 @@ class Trained:
 def stand_in(monkeypatch: pytest.MonkeyPatch, outcome: Callable[[Mapping[str, Any]], Outcome]) -> Trained:
     """Let comparisons train with a function."""
     trained = Trained(outcome)
-    monkeypatch.setattr(comparison, "drive", trained.drive)
-    monkeypatch.setattr(comparison, "local_ray", lambda: contextlib.nullcontext((Machine(2, 0),)))
+    monkeypatch.setattr(compare, "drive", trained.drive)
+    monkeypatch.setattr(compare, "local_ray", lambda: contextlib.nullcontext((Machine(2, 0),)))
     return trained

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tuner.facts.errors import ExitCode
 
 if TYPE_CHECKING:
-    from tuner.study.comparison import Compared
+    from tuner.study.compare import Compared
 
 
 def add_file(parser: argparse.ArgumentParser) -> None:

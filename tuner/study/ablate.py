@@ -18,7 +18,8 @@ from tuner.hyperparameters.table import resolve
 from tuner.journal.lock import refuse_if_held
 from tuner.journal.storage import write_atomically
 from tuner.space.searchfile import SearchFile
-from tuner.study.comparison import Compared, Comparison, Configuration, compare, fresh_seeds, is_done
+from tuner.study.compare import Compared, compare
+from tuner.study.comparison import Comparison, Configuration, fresh_seeds
 from tuner.study.folder import Folder
 from tuner.study.observer import Observer
 from tuner.study.paired import Difference, Verdict, differences
@@ -80,7 +81,7 @@ def ablate(
         seeds=fresh_seeds(file.search.seed, "ablate", seeds),
     )
     compared = compare(comparison, observer=observer)
-    if not is_done(comparison):
+    if not comparison.done:
         return compared, None
     record = _record(comparison, number, off)
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -21,7 +21,8 @@ from tuner.journal.lock import refuse_if_held
 from tuner.journal.storage import write_atomically
 from tuner.space.searchfile import Data, SearchFile
 from tuner.study.bias_variance import decompose
-from tuner.study.comparison import Compared, Comparison, Configuration, compare, fresh_seeds, is_done
+from tuner.study.compare import Compared, compare
+from tuner.study.comparison import Comparison, Configuration, fresh_seeds
 from tuner.study.default import default_configuration
 from tuner.study.folder import Folder
 from tuner.study.observer import Observer
@@ -65,11 +66,13 @@ def confirm(
     winners = best_trials(history, file.metric.goal, top)
     if not winners:
         raise UsageError(f"{relative_to_cwd(path)} has no completed trial to confirm")
+    if history.unfinished:
+        observer.notice(f"{file.name}: not all of its trials have ended; these are the best so far")
     if len(winners) < top:
         observer.notice(f"{file.name}: only {len(winners)} trials have completed")
     comparison = _comparison(folder, file, history, winners, seeds)
     compared = compare(comparison, observer=observer)
-    if not is_done(comparison):
+    if not comparison.done:
         return compared, None
     record = _record(comparison, winners)
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -142,7 +142,7 @@ def _drive(
     if not (folder.path / "search.json").exists():
         data = data_record(file, prepared, weights)
         folder.describe(file, info, data, datetime.now(UTC).isoformat(timespec="seconds"))
-    _warn_of_versions(folder, observer)
+    warn_of_versions(folder, observer)
     ledger = _ledger(file, log, concurrent)
     kept = KeptCheckpoints(folder.checkpoints, file.keep_checkpoints, file.metric.goal)
     publisher = Publisher(folder.path, info, ledger, kept)
@@ -205,7 +205,8 @@ def _work(file: SearchFile, concurrent: int) -> Work:
     )
 
 
-def _warn_of_versions(folder: Folder, observer: Observer) -> None:
+def warn_of_versions(folder: Folder, observer: Observer) -> None:
+    """Say which packages are not of the version that a search began with."""
     before, now = folder.description()["versions"], versions()
     changed = [
         f"{name} {before[name]} is now {now[name]}" for name in before if now.get(name, before[name]) != before[name]

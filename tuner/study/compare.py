@@ -1,0 +1,186 @@
+"""The engine of comparisons: trains what a comparison's log lacks, each run exactly once."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tuner.datasets.split import reserved_images
+from tuner.datasets.split_arrays import remove_split, split_arrays
+from tuner.facts.errors import ExitCode, StorageError, relative_to_cwd
+from tuner.facts.records import Origin
+from tuner.journal.events import Ask, End, Event
+from tuner.journal.history import History, Trial
+from tuner.journal.log import Log, open_log
+from tuner.search.ledger import Ledger
+from tuner.search.proposer import Proposal
+from tuner.search.schedulers import SCHEDULERS
+from tuner.study.arrays import write_array
+from tuner.study.checkpoints import remove_all_but
+from tuner.study.comparison import Comparison
+from tuner.study.drive import drive, exit_code
+from tuner.study.job import Job, identity
+from tuner.study.observer import Observer, Work
+from tuner.study.preparation import job_of, prepare_data, prepare_weights
+from tuner.study.resources import local_ray, slots
+from tuner.study.runner import warn_of_versions
+from tuner.study.signals import caught_signals
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How a comparison ended for now.
+
+    Attributes:
+        reason: done, aborted, SIGINT or SIGTERM.
+        code: The exit code of the command.
+        error: What the first runs all failed with, if it was aborted.
+    """
+
+    reason: str
+    code: ExitCode
+    error: str | None = None
+
+
+def compare(comparison: Comparison, *, observer: Observer) -> Compared:
+    """Train what the log lacks, on a Ray of its own.
+
+    Raises:
+        TunerError: The data or the machine cannot do what is asked, or results cannot be written.
+    """
+    if comparison.done:
+        return Compared("done", exit_code(comparison.history(), "done"))
+    file, folder = comparison.file, comparison.folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{relative_to_cwd(folder)} cannot be made: {error.strerror}") from error
+    with caught_signals() as signals, open_log(folder) as log:
+        if log.notice:
+            observer.notice(log.notice)
+        warn_of_versions(comparison.search, observer)
+        job = _job(comparison)
+        splits = _write_splits(comparison, job)
+        observer.notice(f"{comparison.title}: starting Ray on this machine")
+        with local_ray() as machines:
+            concurrent = slots(machines, file.resources)
+            signals.note()
+            ledger = _ledger(comparison, log, concurrent)
+            drive(
+                ledger,
+                job,
+                file,
+                _work(comparison, concurrent),
+                signals=signals,
+                observer=observer,
+                listeners=[lambda event: _clear(folder, event)],
+            )
+        reason = signals.first.name if signals.first is not None else "aborted" if ledger.hopeless else "done"
+        ledger.close(reason)
+        remove_all_but(folder / "checkpoints", {trial.number for trial in ledger.history.unfinished})
+    if reason == "done" and job.prepared is not None:
+        for settings in splits:
+            remove_split(job.prepared, **settings)
+    return Compared(reason, exit_code(ledger.history, reason), ledger.hopeless)
+
+
+def _job(comparison: Comparison) -> Job:
+    """Return what the runs share; data and weights are prepared."""
+    file = comparison.file
+    prepared = prepare_data(file, comparison.search)
+    weights = prepare_weights(file, comparison.search)
+    job = job_of(file, comparison.folder, prepared, weights)
+    return replace(job, fresh_splits=True, reserved=comparison.reserved)
+
+
+def _ledger(comparison: Comparison, log: Log, concurrent: int) -> Ledger:
+    file, runs = comparison.file, _Runs(comparison.runs)
+    return Ledger(
+        log,
+        runs,
+        SCHEDULERS["none"](file.scheduler, file.metric.goal),
+        goal=file.metric.goal,
+        seed=file.search.seed,
+        trials=runs.count_with(comparison.history()),
+        slots=concurrent,
+        retries=file.retries,
+    )
+
+
+def _clear(folder: Path, event: Event) -> None:
+    """A listener of the ledger: what a run needed to go on is not needed any more."""
+    if isinstance(event, End):
+        shutil.rmtree(folder / "checkpoints" / str(event.n), ignore_errors=True)
+
+
+def _work(comparison: Comparison, concurrent: int) -> Work:
+    names = {identity(item.run(seed)): item.name for item in comparison.configurations for seed in comparison.seeds}
+    places = {seed: place for place, seed in enumerate(comparison.seeds, start=1)}
+
+    def label(trial: Trial) -> str:
+        name = names.get(identity(trial.ask.config), f"run {trial.number}")
+        return f"{name}, seed {places.get(trial.ask.config['seed'], '?')}"
+
+    return Work(
+        title=comparison.title,
+        count=len(comparison.runs),
+        concurrent=concurrent,
+        resources=comparison.file.resources,
+        how=f"{len(comparison.configurations)} configurations with {len(comparison.seeds)} seeds each",
+        metric=comparison.file.metric,
+        max_epochs=comparison.file.scheduler.max_epochs,
+        noun="run",
+        label=label,
+        contest=False,
+    )
+
+
+class _Runs:
+    """Hands out the runs that the log lacks, in order."""
+
+    exhausted: bool
+
+    def __init__(self, runs: Sequence[Mapping[str, Any]]) -> None:
+        self._left = {identity(run): dict(run) for run in runs}
+        self.exhausted = not self._left
+
+    def count_with(self, history: History) -> int:
+        """Return how many runs the log will hold: those of earlier, other requests stay in it."""
+        return len(self._left.keys() | {identity(trial.ask.config) for trial in history.trials.values()})
+
+    def observe(self, event: Event) -> None:
+        if isinstance(event, Ask):
+            self._left.pop(identity(event.config), None)
+            self.exhausted = not self._left
+
+    def propose(self, n: int) -> Proposal:
+        return Proposal(next(iter(self._left.values())), Origin.POINT)
+
+
+def _write_splits(comparison: Comparison, job: Job) -> list[dict[str, Any]]:
+    """Write the images of the runs that are left before any starts: what the data cannot give is an error here.
+
+    Returns:
+        The settings of each split, as ``split_arrays`` takes them.
+    """
+    data, prepared = comparison.file.data, job.prepared
+    if data is None or prepared is None:
+        return []
+    if comparison.reserved is not None:
+        labels = prepared.load_train()[1]
+        write_array(comparison.labels_path, labels[reserved_images(labels, comparison.reserved)])
+    splits: list[dict[str, Any]] = [
+        {
+            "validation": data.validation,
+            "split_seed": split_seed,
+            "train_images": data.train_images,
+            "reserved": comparison.reserved,
+        }
+        for split_seed in comparison.open_split_seeds()
+    ]
+    for settings in splits:
+        split_arrays(prepared, **settings)
+    return splits
