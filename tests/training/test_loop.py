@@ -1,5 +1,6 @@
 import dataclasses
 import math
+import warnings
 
 import pytest
 import torch
@@ -253,6 +254,30 @@ def test_gated_the_host_waits_for_the_device_once_an_epoch(monkeypatch, changes)
     with HostReads(monkeypatch) as reads:
         next(trial)
     assert reads.count == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_on_a_gpu_the_waits_of_an_epoch_do_not_grow_with_its_steps(precision):
+    gpu = torch.device("cuda")
+    data = dataclasses.replace(
+        digits(300), **{name: value.to(gpu) for name, value in vars(digits(300)).items() if name != "classes"}
+    )
+    waits = []
+    for batch_size in (300, 10):
+        hyperparameters = small(**EVERYTHING, precision=precision, batch_size=batch_size)
+        # By this metric the second epoch is not the best, whose weights would be copied to the host.
+        trial = train(hyperparameters, data, device=gpu, metric="epoch", goal=Goal.MINIMIZE)
+        next(trial)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            torch.cuda.set_sync_debug_mode("warn")
+            try:
+                next(trial)
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+        waits.append(sum("synchroniz" in str(warning.message) for warning in caught))
+    assert waits[0] == waits[1] > 0
 
 
 def test_a_last_batch_of_one_never_reaches_a_batch_norm():
