@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -15,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 import tuner
-from tests.study.finals import write_config
+from tests.study.finals import write_config, write_finished_search
 from tuner.datasets.prepare import prepare
 from tuner.datasets.test_split import load_test
 from tuner.facts.errors import ResultsDamagedError, ResultsHeldError, UsageError
@@ -23,7 +24,7 @@ from tuner.study.export import FORMS, OUTPUT, export
 from tuner.study.final import FinalTraining, TrainingEndedError
 from tuner.study.final_images import final_images
 from tuner.study.model_folder import ModelFolder
-from tuner.study.recipe import Recipe, from_file
+from tuner.study.recipe import Recipe, from_file, from_search
 from tuner.study.summary import summary
 from tuner.study.trained_model import TrainedModel
 
@@ -260,6 +261,23 @@ def test_an_export_names_no_file_of_this_machine(tmp_path, form):
     if form == "pt2":
         with zipfile.ZipFile(path) as archive:
             assert not any(package in archive.read(name) for name in archive.namelist())
+
+
+def test_the_examples_in_the_docs_run(tmp_path, monkeypatch):
+    write_finished_search(tmp_path / "results", [0.5] * 4, name="quickstart")
+    work = training(from_search(tmp_path / "results", None, trial=3))
+    with work.folder.writer():
+        work.run(1)
+    export(TrainedModel.load(work.folder, CPU), work.folder.path, "pt2")
+    page = (Path(__file__).parents[2] / "docs/models.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    said = []
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        names: dict[str, Any] = {}
+        exec(block, names)
+        said.append(names["probabilities"].sum(1))
+    assert len(said) == 2
+    torch.testing.assert_close(torch.cat([one.double() for one in said]), torch.ones(10, dtype=torch.float64))
 
 
 def _onnx(path: Path, images: torch.Tensor) -> torch.Tensor:
