@@ -124,7 +124,7 @@ class TrainProcess:
     """``tuner train`` as a process of its own, with enough epochs to be interrupted in."""
 
     def __init__(self, *words: str) -> None:
-        write_config(Path(), epochs=60)
+        write_config(Path(), epochs=25)
         command = ["train", "--config", "mine.yaml", "--set", "dataset=digits", "--threads", "1", *words]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tuner", *command],
@@ -166,7 +166,7 @@ def test_the_same_command_goes_on_after_a_signal(
     first = int(capsys.readouterr().err.split("epoch ")[1].split("/")[0])
     assert first in (done, done + 1) and first > 1
     metrics: dict[str, Any] = json.loads(Path("results/models/mine/metrics.json").read_text())
-    assert [epoch["epoch"] for epoch in metrics["seeds"][0]["epochs"]] == list(range(1, 61))
+    assert [epoch["epoch"] for epoch in metrics["seeds"][0]["epochs"]] == list(range(1, 26))
 
 
 def test_two_at_once_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,7 +54,8 @@ def train(
         metric: The name in the report by which the best weights are kept.
         goal: Which way ``metric`` is better.
         gated: How divergence is guarded (see ``GuardedStep``); None is a flag on the device for GPUs alone.
-        observe: Called after each epoch, before its report is yielded. It must leave random numbers and weights alone.
+        observe: Called after each epoch, before its checkpoint is written, so that none is missed by a process that is
+            killed; one that is trained again is seen again. It must leave random numbers and weights alone.
 
     Yields:
         After each epoch the numbers named by ``tuner.facts.records.REPORT_NAMES``; with float16 also ``skip_share``,
@@ -144,10 +145,10 @@ def train(
         schedule.finish_epoch(report.get("val_loss"))
         early_stopping.update(report)
         best.update(epoch, report[metric] if data.has_validation else None, evaluated)
-        if checkpoint is not None:
-            checkpoints.save(checkpoint, epoch, parts)
         if observe is not None:
             observe(Observed(epoch, evaluated, means.grad_norms, dropout_rates, report))
+        if checkpoint is not None:
+            checkpoints.save(checkpoint, epoch, parts)
         yield report
     return "budget" if epoch == budget.epochs else "early_stop"
 
