@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from textwrap import dedent
 
+import pytest
+
 from tests.cli.test_confirm import SPACE, tuner
 
 REGULARIZED = SPACE + "      dropout: 0.3\n      label_smoothing: 0.1\n"
 
 
+@pytest.mark.slow
 def test_a_trial_without_its_regularizers(tmp_path: Path) -> None:
     (tmp_path / "space.yaml").write_text(dedent(REGULARIZED))
     searched = tuner(tmp_path, "search", "space.yaml", "--trials", "1")
