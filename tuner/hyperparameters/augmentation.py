@@ -45,7 +45,8 @@ class Augmentation:
     )
     trivial_augment: bool = boolean(
         False,
-        "One of 14 changes of shape or colour for each image, of a strength uniform over 31 steps.",
+        "One of 14 changes of shape or colour for each image, of a strength uniform over 31 steps; shifts reach 32 "
+        "pixels, as published, and what comes in is black.",
         source="TrivialAugment (wide), Müller and Hutter 2021",
     )
     brightness: float = real(
