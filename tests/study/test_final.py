@@ -284,6 +284,7 @@ def _onnx(path: Path, images: torch.Tensor) -> torch.Tensor:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path)
+    assert [item.shape[0] for item in (*session.get_inputs(), *session.get_outputs())] == ["batch", "batch"]
     (said,) = session.run([OUTPUT], {"images": images.numpy()})
     return torch.from_numpy(said)
 

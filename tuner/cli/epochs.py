@@ -12,7 +12,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from tuner.study.final import Listener
 
-_SHOWN = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+_SHORT = ("train_accuracy", "val_accuracy")
+_LONG = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 
 
 @contextlib.contextmanager
@@ -58,7 +59,7 @@ class _Lines(_Silent):
 
     def epoch_ended(self, report: Mapping[str, float]) -> None:
         speed = f"{report['images_per_second']:,.0f} images/s"
-        _say(f"seed {self._seed}, epoch {int(report['epoch'])}/{self._epochs}: {_story(report)}, {speed}")
+        _say(f"seed {self._seed}, epoch {int(report['epoch'])}/{self._epochs}: {_story(report, _LONG)}, {speed}")
 
     def seed_ended(self, result: Mapping[str, Any]) -> None:
         _say(_ending(result))
@@ -87,7 +88,7 @@ class _Live(_Silent):
 
     def epoch_ended(self, report: Mapping[str, float]) -> None:
         if self._progress is not None:
-            self._progress.update(self._task, completed=int(report["epoch"]), description=_story(report))
+            self._progress.update(self._task, completed=int(report["epoch"]), description=_story(report, _SHORT))
 
     def seed_ended(self, result: Mapping[str, Any]) -> None:
         self.close()
@@ -100,8 +101,8 @@ class _Live(_Silent):
             self._progress = None
 
 
-def _story(report: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {report[name]:.4f}" for name in _SHOWN if name in report)
+def _story(report: Mapping[str, float], names: tuple[str, ...]) -> str:
+    return ", ".join(f"{name} {report[name]:.4f}" for name in names if name in report)
 
 
 def _ending(result: Mapping[str, Any]) -> str:

@@ -86,7 +86,14 @@ def _program(model: TrainedModel) -> ExportedProgram:
 
 
 def _onnx(program: ExportedProgram, file: Path) -> None:
-    onnx = torch.onnx.export(program, dynamo=True, verbose=False, input_names=[INPUT], output_names=[OUTPUT])
+    onnx = torch.onnx.export(
+        program,
+        dynamo=True,
+        verbose=False,
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        dynamic_shapes=({0: "batch"},),  # only the name: the program says already that it is dynamic
+    )
     assert onnx is not None, "the dynamo exporter returns its program"
     onnx.save(file, external_data=False)
 
