@@ -26,47 +26,27 @@ import argparse
 import json
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from common import cpu, rounds, versions
+from target import RECIPE, cifar10, to_target
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 from workload import TransformedImages, build_model, build_optimizer, make_step, random_images
 
-from tuner.datasets.entry import read_entry
-from tuner.datasets.prepared import load_split
 from tuner.hyperparameters.table import Hyperparameters, resolve
 from tuner.training.data import TrainingData
 from tuner.training.loop import train
 
 PADDING = 4
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-#: After Page 2019 (DAWNBench), whose ResNet-9 takes 24 epochs: up for 5 of them, then down in a straight line.
-RECIPE: dict[str, object] = {
-    "model": "resnet9",
-    "epochs": 24,
-    "batch_size": 512,
-    "optimizer": "sgd",
-    "lr": 0.4,
-    "momentum": 0.9,
-    "nesterov": True,
-    "weight_decay": 5e-4,
-    "label_smoothing": 0.1,
-    "schedule": "linear",
-    "warmup_epochs": 5,
-    "crop_padding": PADDING,
-    "flip": True,
-    "cutout": 8,
-}
 
 
 @dataclass(frozen=True)
@@ -237,48 +217,6 @@ def matrix_peak(device: torch.device, precision: torch.dtype) -> float:
         synchronize(device)
         seconds.append(time.perf_counter() - began)
     return 2 * side**3 / statistics.median(seconds[3:])
-
-
-def to_target(recipe: Mapping[str, object], data: TrainingData, target: float, seeds: int) -> dict[str, Any]:
-    """Train to the end for each seed; return the training seconds up to the target, null where it was not reached."""
-    runs = [run_to_target(recipe | {"seed": seed}, data, target) for seed in range(seeds)]
-    reached = [run["seconds"] for run in runs if run["seconds"] is not None]
-    return {
-        "target": target,
-        "median_seconds": statistics.median(reached) if len(reached) == seeds else None,
-        "runs": runs,
-        "recipe": recipe,
-    }
-
-
-def run_to_target(config: Mapping[str, object], data: TrainingData, target: float) -> dict[str, Any]:
-    """Train one seed."""
-    device = data.train_images.device
-    began = time.perf_counter()
-    seconds, reached = 0.0, None
-    for report in train(resolve(config), data, device=device):
-        seconds += len(data.train_labels) / report["images_per_second"]
-        accuracy = report["val_accuracy"]
-        if reached is None and accuracy >= target:
-            reached = {"seconds": round(seconds, 2), "epoch": report["epoch"]}
-    return {
-        **(reached or {"seconds": None, "epoch": None}),
-        "final_accuracy": accuracy,
-        "all_seconds": round(seconds, 2),
-        "wall_seconds": round(time.perf_counter() - began, 2),
-    }
-
-
-def cifar10(folder: Path, device: torch.device) -> TrainingData:
-    """Return CIFAR-10 with the test split in the place of the validation images."""
-    with tempfile.TemporaryDirectory() as cache:
-        entry = read_entry(folder) if (folder / "meta.json").exists() else None
-        if entry is None:
-            from tuner.datasets.prepare import prepare  # needs pyarrow
-
-            entry = prepare("parquet", folder, cache=Path(cache))
-        splits = [array.copy() for name in ("train", "test") for array in load_split(entry.folder, name)]
-    return TrainingData.from_arrays(*splits, entry.classes, device=device)
 
 
 def synchronize(device: torch.device) -> None:

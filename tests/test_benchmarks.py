@@ -32,9 +32,8 @@ def test_step_undoes_what_the_network_has(model: str) -> None:
     assert set(report["gain"]) == {"channels_last", "fused", "threads"} | pools
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_gpu_in_its_tiny_form(precision: str) -> None:
-    report = run("gpu", "--cpu", "--precision", precision, "--target", "0.0")
-    assert set(report["models"]) == {"resnet9", "resnet18"}
+def test_gpu_in_its_tiny_form() -> None:
+    report = run("gpu", "--cpu", "--models", "resnet9", "--target", "0.0")
+    assert set(report["models"]) == {"resnet9"}
     assert all(figures["peak_share"] > 0 for figures in report["models"].values())
     assert report["to_target"]["runs"][0]["epoch"] == 1
