@@ -8,16 +8,46 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
+import torchvision
 
-from tuner.hyperparameters.table import TRAINABLES
+from tuner.hyperparameters.table import FIELDS, TRAINABLES
+from tuner.space.domains import Constant
 from tuner.space.read import read_search_file
 
-FILES = sorted(Path("search_spaces").glob("*.yaml"))
+FILES = sorted(Path("search_spaces").rglob("*.yaml"))
 
 TINY = [
     *("--set", "dataset=synthetic", "--set", "validation=100", "--set", "train_images=200"),
-    *("--set", "parameters.epochs=1", "--set", "scheduler.type=none", "--trials", "2", "--gpus-per-trial", "0"),
+    *("--set", "parameters.epochs=1", "--set", "scheduler.type=none", "--trials", "2"),
+    *("--set", "cpus_per_trial=1", "--gpus-per-trial", "0"),
 ]
+
+#: What else makes a file tiny.
+TINIER = {
+    "architecture": ["--set", "precision=float32", "--set", "train_images=64"],  # float16 is slow on a CPU
+    "regularization": ["--set", "train_images=64"],
+    "finetune": ["--set", "image_size=32"],
+}
+
+#: What no shipped file searches, and why.
+NOT_SEARCHED = {
+    "epochs": "the budget of every trial, on which the rungs stand",
+    "compile": "changes how fast a network trains, not how well",
+    "pretrained": "networks with weights and without have other learning rates: finetune.yaml is a file of its own",
+}
+
+#: Exercise to how many configurations with different seeds it compares: all of them are tried.
+CASES = {
+    "activations": 9,
+    "combined": 2,
+    "dropout": 5,
+    "init": 4,
+    "norms": 12,
+    "optimizers": 12,
+    "penalties": 4,
+    "schedules": 10,
+}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -25,6 +55,25 @@ def test_it_is_good_and_warns_of_nothing(path: Path) -> None:
     file = read_search_file(path, trainables=TRAINABLES)
     assert file.warnings == ()
     assert file.name == path.stem
+
+
+def test_every_hyperparameter_is_searched_somewhere() -> None:
+    spaces = [read_search_file(path, trainables=TRAINABLES).space for path in FILES]
+    searched, named = set(), set()
+    for space in spaces:
+        named |= space.parameters.keys()
+        for name, parameter in space.parameters.items():
+            if not all(isinstance(item.domain, Constant) for item in parameter.alternatives):
+                searched.add(name)
+    assert FIELDS.keys() - searched == NOT_SEARCHED.keys()
+    assert NOT_SEARCHED.keys() <= named
+
+
+@pytest.mark.parametrize("path", sorted(Path("search_spaces/exercises").glob("*.yaml")), ids=lambda path: path.stem)
+def test_an_exercise_tries_every_case_with_every_seed(path: Path) -> None:
+    file = read_search_file(path, trainables=TRAINABLES)
+    possible = [config for config in file.space.configurations() if file.space.allows(config)]
+    assert len(possible) == file.search.trials == CASES[path.stem] * len({config["seed"] for config in possible})
 
 
 def run(path: Path, results: Path, *arguments: str) -> pd.DataFrame:
@@ -40,10 +89,19 @@ def run(path: Path, results: Path, *arguments: str) -> pd.DataFrame:
     return pd.read_parquet(results / path.stem / "leaderboard.parquet")
 
 
+def write_weights(path: Path) -> None:
+    """Write what is laid out as torchvision's weights are, and of no worth."""
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_it_runs_at_a_tiny_size(path: Path, tmp_path: Path) -> None:
-    board = run(path, tmp_path, *TINY)
+    options = [*TINY, *TINIER.get(path.stem, [])]
+    if path.stem == "finetune":
+        write_weights(tmp_path / "weights.pth")
+        options += ["--set", f"weights={tmp_path / 'weights.pth'}"]
+    board = run(path, tmp_path, *options)
     assert list(board["state"]) == ["completed", "completed"]
 
 
