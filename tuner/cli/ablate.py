@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(record: Mapping[str, Any]) -> None:
-    from tuner.cli.comparison_table import interval, number, print_comparison, spread
+    from tuner.cli.comparison_table import interval, number, p_value, print_comparison, spread
     from tuner.leaderboard.formats import spelled
 
     metric, goal = record["metric"]["name"], record["metric"]["goal"]
@@ -50,10 +50,10 @@ def _print(record: Mapping[str, Any]) -> None:
                 "": row["name"],
                 "value": spelled(values[off[0]]) if len(off) == 1 else "",
                 metric: spread(row["score"]),
-                "gap": number(row["generalization_gap"]["mean"], "+.4f"),
-                "difference": "" if difference is None else number(difference["mean"], "+.4f"),
+                "gap": number(row["generalization_gap"]["mean"], "+"),
+                "difference": "" if difference is None else number(difference["mean"], "+"),
                 "between": "" if difference is None else interval(difference),
-                "p": "" if difference is None else number(difference["p_adjusted"], ".2g"),
+                "p": "" if difference is None else p_value(difference),
                 "verdict": row["verdict"],
             }
         )

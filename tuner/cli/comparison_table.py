@@ -24,9 +24,18 @@ def print_comparison(rows: Sequence[Mapping[str, str]]) -> None:
     Console(highlight=False, width=console_width()).print(table)
 
 
-def number(value: float | None, form: str = ".4f") -> str:
-    """Return a number, or a dash where there is none."""
-    return "-" if value is None else format(value, form)
+def number(value: float | None, sign: str = "") -> str:
+    """Return a number, or a dash where there is none; ``sign`` is "+" for a difference."""
+    if value is None:
+        return "-"
+    form = ".4f" if value == 0 or 0.001 <= abs(value) < 1000 else ".3g"
+    return format(value, sign + form)
+
+
+def p_value(difference: Mapping[str, float | None]) -> str:
+    """Return the corrected p value of a difference."""
+    p = difference["p_adjusted"]
+    return "-" if p is None else format(p, ".2g")
 
 
 def spread(score: Mapping[str, float | None]) -> str:
@@ -37,4 +46,4 @@ def spread(score: Mapping[str, float | None]) -> str:
 def interval(difference: Mapping[str, float | None]) -> str:
     """Return the ends of an interval."""
     low, high = difference["low"], difference["high"]
-    return "-" if low is None else f"{number(low, '+.4f')} {number(high, '+.4f')}"
+    return "-" if low is None else f"{number(low, '+')} {number(high, '+')}"

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(record: Mapping[str, Any]) -> None:
-    from tuner.cli.comparison_table import interval, number, print_comparison, spread
+    from tuner.cli.comparison_table import interval, number, p_value, print_comparison, spread
 
     metric, goal = record["metric"]["name"], record["metric"]["goal"]
     rows = [{"search_score": None, "difference": None, **record["default"]}, *record["trials"]]
@@ -49,9 +49,9 @@ def _print(record: Mapping[str, Any]) -> None:
             "": row["name"],
             "search": number(row["search_score"]),
             metric: spread(row["score"]),
-            "difference": "" if difference is None else number(difference["mean"], "+.4f"),
+            "difference": "" if difference is None else number(difference["mean"], "+"),
             "between": "" if difference is None else interval(difference),
-            "p": "" if difference is None else number(difference["p_adjusted"], ".2g"),
+            "p": "" if difference is None else p_value(difference),
             "verdict": "" if difference is None else difference["verdict"],
         }
         if with_error:

@@ -139,7 +139,7 @@ def _record(comparison: Comparison, winners: Sequence[Trial]) -> dict[str, Any]:
             "search_score": best_score(trial, file.metric.goal),
             **_with_error(comparison, row),
             "difference": vars(difference),
-            "sentence": _sentence(row, difference, file.metric.name),
+            "sentence": _sentence(row, default, difference, file.metric.name),
         }
         for row, trial, difference in zip(others, winners, map(_strict, others, judged), strict=True)
     ]
@@ -169,8 +169,10 @@ def _strict(row: Results, difference: Difference) -> Difference:
     return difference
 
 
-def _sentence(row: Results, difference: Difference, metric: str) -> str:
+def _sentence(row: Results, default: Results, difference: Difference, metric: str) -> str:
     name = row.configuration.name
+    if row.configuration.config == default.configuration.config:
+        return f"{name} is the default configuration"
     said = {
         Verdict.BETTER: f"{name} is better than the default",
         Verdict.WORSE: f"{name} is worse than the default",
