@@ -120,6 +120,14 @@ def test_a_missing_exporter_is_named_before_anything_is_trained(
     assert not (folder / "results/demo/models").exists()
 
 
+def test_a_place_that_cannot_be_written_is_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_config(folder)
+    (folder / "results").mkdir()
+    (folder / "results/models").write_text("in the way")
+    assert train("--config", "mine.yaml", "--set", "dataset=digits") == 6
+    assert "results/models/.mine cannot be written" in (err := capsys.readouterr().err) and err.count("\n") == 1
+
+
 class TrainProcess:
     """``tuner train`` as a process of its own, with enough epochs to be interrupted in."""
 

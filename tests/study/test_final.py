@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from torchvision.models import shufflenet_v2_x0_5
 
 import tuner
 from tests.study.finals import write_config, write_finished_search
@@ -24,6 +25,7 @@ from tuner.study.export import FORMS, OUTPUT, export
 from tuner.study.final import FinalTraining, TrainingEndedError
 from tuner.study.final_images import final_images
 from tuner.study.model_folder import ModelFolder
+from tuner.study.preparation import prepare_data, prepare_weights
 from tuner.study.recipe import Recipe, from_file, from_search
 from tuner.study.summary import summary
 from tuner.study.trained_model import TrainedModel
@@ -115,6 +117,7 @@ def test_the_model_in_the_folder_is_the_one_that_was_tested(tmp_path):
     said = TrainedModel.load(folder, CPU).probabilities(torch.from_numpy(images)).argmax(1).numpy()
     assert (said == labels).mean() == first["test"]["accuracy"]
     assert first["test"]["images"] == PREPARED.test_count
+    assert first["generalization_gap"] == first["epochs"][-1]["train_accuracy"] - first["test"]["accuracy"]
     assert [epoch["epoch"] for epoch in first["epochs"]] == [1, 2]
     assert [epoch["epoch"] for epoch in first["diagnostics"]] == [1, 2]
     assert not second["diagnostics"], "layers are looked at where the weights are kept"
@@ -128,6 +131,23 @@ def test_the_last_weights_are_kept_where_nothing_is_held_out_and_the_best_ones_e
     seed = run(made).metrics()["seeds"][0]
     assert seed["stop_reason"] == "early_stop"
     assert seed["weights_of_epoch"] == len(seed["epochs"]) - 1
+
+
+def test_a_model_that_began_with_pretrained_weights_needs_them_no_more(tmp_path):
+    torch.save(shufflenet_v2_x0_5(weights=None).state_dict(), file := tmp_path / "weights.pth")
+    changes = {"model": "shufflenet_v2_x0_5", "pretrained": True, "freeze_backbone": True, "epochs": 1}
+    write_config(tmp_path).write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in changes.items()))
+    overrides = ["dataset=synthetic", "train_images=80", "validation=20", f"weights={file}"]
+    made = from_file(tmp_path / "mine.yaml", tmp_path, overrides=overrides)
+    prepared = prepare_data(made.file, None)
+    (weights,) = prepare_weights(made.file, None)
+    folder = run(made, prepared=prepared, weights=weights, read_test=None)
+    before = torch.load(file)
+    file.unlink()
+    after = TrainedModel.load(folder, CPU).network.state_dict()
+    kept = [name for name in before if name in after and torch.equal(before[name], after[name])]
+    assert len(kept) > 0.9 * len(before), "the frozen backbone is the one of the file"
+    assert folder.description()["data"]["weights"] == weights.fingerprint
 
 
 def test_more_seeds_are_added_to_a_finished_model(tmp_path):
@@ -213,6 +233,7 @@ _HOLDER = """
 import sys, time
 from pathlib import Path
 from tuner.study.model_folder import ModelFolder
+from tuner.study.preparation import prepare_data, prepare_weights
 with ModelFolder(Path(sys.argv[1])).writer():
     print("held", flush=True)
     time.sleep(60)

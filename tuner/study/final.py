@@ -134,12 +134,14 @@ class FinalTraining:
         epoch, weights = best_weights(place / "checkpoint")
         write_atomically(place / WEIGHTS_FILE, save({name: value.contiguous() for name, value in weights.items()}))
         test = self._test(TrainedModel.build(description, weights, self.device))
+        trained = next(report for report in curve.epochs if report["epoch"] == epoch)
         verdict = judge(curve.epochs)
         result = {
             "seed": seed,
             "stop_reason": stop_reason,
             "weights_of_epoch": epoch,
             "test": test,
+            "generalization_gap": None if test is None else trained["train_accuracy"] - test["accuracy"],
             "verdict": None if verdict is None else asdict(verdict),
             "epochs": curve.epochs,
             "diagnostics": curve.diagnostics,
