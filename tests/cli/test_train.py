@@ -80,14 +80,14 @@ def test_restart_keeps_the_old_model_aside(folder: Path, capsys: pytest.CaptureF
     [
         (["--from", "demo"], "one of the arguments --rank --trial --config is required"),
         (["--rank", "1", "--trial", "0"], "not allowed with"),
-        (["--rank", "0"], "must be at least 1"),
-        (["--rank", "1", "--seeds", "0"], "must be at least 1"),
+        (["--rank", "0"], "must be a whole number from 1 on"),
+        (["--rank", "1", "--seeds", "0"], "must be a whole number from 1 on"),
         (["--from", "demo", "--config", "mine.yaml"], "leave one out"),
         (["--from", "dem", "--rank", "1"], "did you mean 'demo'?"),
         (["--config", "gone.yaml"], "gone.yaml cannot be read"),
         (["--rank", "1", "--root", "."], "'root' has no meaning for digits"),
         (["--config", "mine.yaml", "--set", "dataset=digits", "--set", "early_stop_patience=2"], "data.validation"),
-        (["--rank", "1", "--threads", "0"], "must be a whole number from 1"),
+        (["--rank", "1", "--threads", "0"], "must be a whole number from 1 to 1024"),
     ],
 )
 def test_what_cannot_be_trained_is_one_sentence(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from tuner.cli.options import whole_number
 from tuner.facts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute; auto takes a GPU if any"
     )
-    parser.add_argument("--threads", metavar="N", type=_threads, help="CPU threads (default: PyTorch's choice)")
+    parser.add_argument(
+        "--threads", metavar="N", type=whole_number(1, 1024), help="CPU threads (default: PyTorch's choice)"
+    )
 
 
 def chosen_device(args: argparse.Namespace) -> torch.device:
@@ -32,9 +35,3 @@ def chosen_device(args: argparse.Namespace) -> torch.device:
     if args.device == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: PyTorch finds no GPU here ('tuner doctor' says more)")
     return torch.device("cuda" if args.device != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def _threads(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 1024:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 1024, not '{text}'")
-    return int(text)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tuner.cli.options import whole_number
 from tuner.facts.errors import ExitCode, UsageError
 
 _FORMATS = ("table", "json", "csv", "md")
@@ -28,7 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     parser.add_argument("name", metavar="NAME", nargs="?", help="the search; may be left out where there is one")
     parser.add_argument("--results", metavar="DIR", default="results", help="the results folder (default: results)")
-    parser.add_argument("--top", metavar="K", type=_count, default=10, help="rows to show; 0 for all (default: 10)")
+    parser.add_argument(
+        "--top", metavar="K", type=whole_number(0), default=10, help="rows to show; 0 for all (default: 10)"
+    )
     parser.add_argument(
         "--sort",
         metavar="COLUMN",
@@ -122,12 +125,6 @@ def _summary(source: Any) -> str:
         return f"{source.info.name}: no trials yet; 'tuner search' fills the leaderboard while it runs"
     counted = ", ".join(f"{item['counts']:,} {item['values']}" for item in states)
     return f"{source.info.name}: {counted}; score is {source.info.metric}, to {source.info.goal}"
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0 on, not '{text}'")
-    return int(text)
 
 
 def _say(*lines: str) -> None:

@@ -5,12 +5,25 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tuner.facts.errors import ExitCode
 
 if TYPE_CHECKING:
     from tuner.study.compare import Compared
+
+
+def whole_number(low: int, high: int | None = None) -> Callable[[str], int]:
+    """Return what reads an option's whole number, from ``low`` to ``high`` or on."""
+
+    def read(text: str) -> int:
+        if text.isdecimal() and low <= int(text) <= (int(text) if high is None else high):
+            return int(text)
+        bounds = f"from {low} on" if high is None else f"from {low} to {high}"
+        raise argparse.ArgumentTypeError(f"must be a whole number {bounds}, not '{text}'")
+
+    return read
 
 
 def add_file(parser: argparse.ArgumentParser) -> None:

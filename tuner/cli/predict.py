@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.cli.device import add_device, chosen_device
-from tuner.cli.options import add_format
+from tuner.cli.options import add_format, whole_number
 from tuner.facts.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("model", metavar="MODEL", help="the model's folder, or NAME/NUMBER below the results folder")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="image files")
-    parser.add_argument("--top", metavar="K", type=_top, default=3, help="how many classes to show (default: 3)")
+    parser.add_argument(
+        "--top", metavar="K", type=whole_number(1), default=3, help="how many classes to show (default: 3)"
+    )
     parser.add_argument("--results", metavar="DIR", default="results", help="the results folder (default: results)")
     add_device(parser)
     add_format(parser)
@@ -66,9 +68,3 @@ def _predicted(model: TrainedModel, image: str, top: int) -> dict[str, Any]:
 def _print(record: dict[str, Any]) -> None:
     said = ", ".join(f"{one['class']} {one['probability']:.3f}" for one in record["predictions"])
     print(f"{record['image']}: {said}", flush=True)
-
-
-def _top(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 on, not '{text}'")
-    return int(text)

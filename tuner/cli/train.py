@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.cli.device import add_device, chosen_device
-from tuner.cli.options import add_format
+from tuner.cli.options import add_format, whole_number
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
 
 if TYPE_CHECKING:
@@ -51,15 +51,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     parser.add_argument("--from", metavar="NAME", help="the search; may be left out where there is one")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--rank", metavar="K", type=_positive, help="the trial at this place of its leaderboard")
-    what.add_argument("--trial", metavar="N", type=_count, help="the trial of this number")
+    what.add_argument("--rank", metavar="K", type=whole_number(1), help="the trial at this place of its leaderboard")
+    what.add_argument("--trial", metavar="N", type=whole_number(0), help="the trial of this number")
     what.add_argument("--config", metavar="FILE", help="a file that 'tuner show --config' or '--search-file' printed")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting, such as dataset=digits"
     )
     parser.add_argument("--root", metavar="DIR", help="where the images lie, for data sets in files of your own")
     parser.add_argument("--results", metavar="DIR", default="results", help="the results folder (default: results)")
-    parser.add_argument("--seeds", metavar="N", type=_positive, default=1, help="how many seeds (default: 1)")
+    parser.add_argument("--seeds", metavar="N", type=whole_number(1), default=1, help="how many seeds (default: 1)")
     parser.add_argument(
         "--export", action="append", choices=_EXPORTS, default=[], help="also write the model in this form"
     )
@@ -183,18 +183,6 @@ def _again(args: argparse.Namespace) -> str:
     for flag, values in (("--set", args.set), ("--export", args.export)):
         words += [word for value in values for word in (flag, value)]
     return shlex.join([*words, *(["--json"] if args.json else [])])
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0 on, not '{text}'")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if _count(text) == 0:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return int(text)
 
 
 def _say(line: str) -> None:

@@ -131,6 +131,12 @@ class FinalTraining:
             if is_out_of_memory(error):
                 raise TrainingEndedError(f"memory ran out in epoch {len(curve.epochs) + 1} of seed {seed}") from error
             raise
+        self._finish_seed(seed, place, description, curve, stop_reason)
+
+    def _finish_seed(
+        self, seed: int, place: Path, description: Mapping[str, Any], curve: Curve, stop_reason: str
+    ) -> None:
+        """Read the test split, write down weights and result, and let go of the checkpoint."""
         epoch, weights = best_weights(place / "checkpoint")
         write_atomically(place / WEIGHTS_FILE, save({name: value.contiguous() for name, value in weights.items()}))
         test = self._test(TrainedModel.build(description, weights, self.device))
