@@ -25,16 +25,21 @@ alone, at one usual strength, and the last row joins several.
   of one seed share seed and split, so that a difference is a mean over pairs; behind the ± is its standard error.
 - Accuracy, loss and gap (accuracy on training images minus accuracy on validation images) are those of the
   epoch with the best validation accuracy, as in the leaderboard. Accuracies are in percent.
+{shown}- One strength each, short training and a small network: this is no ranking for longer training or larger
+  networks.
+"""
+
+_SHOWN = """\
 - With {seeds} pairs one difference is shown at the 5 % level where it is larger than {needed:.1f} standard errors
   (Student's t). Of {cases} such differences chance alone would show {by_chance:.1f}.
-- One strength each, short training and a small network: this is no ranking for longer training or larger networks.
 """
 
 _MADE = """\
 Made by
 
-    python benchmarks/regularizers.py --dataset parquet --root path/to/cifar10
-    python benchmarks/regularizers.py --page docs/regularizers.md
+    RUNS=results/published/regularizers/runs.jsonl
+    python benchmarks/regularizers.py --dataset parquet --root path/to/cifar10 --results $RUNS
+    python benchmarks/regularizers.py --page docs/regularizers.md --results $RUNS
 
 on {machine}, in {hours:.1f} hours of training, with
 {versions}. The runs lie in [runs.jsonl](../results/published/regularizers/runs.jsonl).
@@ -74,12 +79,16 @@ def page(runs: Sequence[Run], cases: Mapping[str, Mapping[str, Any]]) -> str:
     by_case = {case: {run["seed"]: run for run in runs if run["case"] == case} for case in cases}
     seeds = by_case[base]
     first = next(iter(seeds.values()))
-    introduction = _INTRODUCTION.format(
-        base=_settings(first["config"]),
+    shown = _SHOWN.format(
         seeds=len(seeds),
         needed=stdtrit(len(seeds) - 1, 0.975),
         cases=len(others),
         by_chance=0.05 * len(others),
+    )
+    introduction = _INTRODUCTION.format(
+        base=_settings(first["config"]),
+        seeds=len(seeds),
+        shown=shown if len(seeds) > 1 else "",
         **first["images"],
     )
     made = _MADE.format(

@@ -76,6 +76,11 @@ def test_what_was_not_run_yet_is_named() -> None:
     assert "runs have been made yet of: flip, cutout." in text.replace("\n", " ") and "| cutout |" not in text
 
 
+def test_the_page_is_that_of_the_published_runs() -> None:
+    runs = read(Path("results/published/regularizers/runs.jsonl"))
+    assert Path("docs/regularizers.md").read_text(encoding="utf-8") == page(runs, CASES), "the page says how to make it"
+
+
 @pytest.mark.slow
 def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "runs.jsonl"
