@@ -7,9 +7,10 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.training.helpers import CPU, TIMES, digits, run, small, without_validation
+from tests.training.helpers import CPU, TIMES, coloured, digits, run, small, without_validation
 from tuner.facts.errors import DivergedError, UsageError
 from tuner.facts.records import REPORT_NAMES, Goal
+from tuner.hyperparameters.table import resolve
 from tuner.training import checkpoints, losses, normalization, optimizers
 from tuner.training.evaluation import loss_and_accuracy
 from tuner.training.loop import train
@@ -324,6 +325,11 @@ def test_every_image_may_be_trained_on(tmp_path):
 def test_what_hears_the_validation_images_needs_some(config):
     with pytest.raises(UsageError, match="need validation images"):
         run(small(**config), without_validation(digits(300)))
+
+
+def test_a_pretrained_network_is_never_trained_from_random_weights():
+    with pytest.raises(UsageError, match="pretrained resnet18 needs a file of weights, and there is none"):
+        run(resolve({"model": "resnet18", "pretrained": True}), coloured())
 
 
 def test_observers_see_each_epoch_and_change_nothing():

@@ -50,7 +50,8 @@ def train(
         device: Where to train.
         checkpoint: A folder. What lies in it at a yield is that epoch's checkpoint; one found there at the start is
             continued, bit for bit on the CPU. None keeps none.
-        weights: The file of a pretrained network's weights; None where the network begins with fresh ones.
+        weights: The file of a pretrained network's weights, also where a checkpoint is continued; None where the
+            network begins with fresh ones.
         metric: The name in the report by which the best weights are kept.
         goal: Which way ``metric`` is better.
         gated: How divergence is guarded (see ``GuardedStep``); None is a flag on the device for GPUs alone.
@@ -67,11 +68,11 @@ def train(
     Raises:
         DivergedError: A loss or gradient was not finite. Nothing of that epoch is kept.
         ResultsDamagedError: The checkpoint cannot be read.
-        UsageError: Images or weights do not fit the network, the device cannot compute in the precision, or early
-            stopping or the schedule needs validation images and there are none.
+        UsageError: Images or weights do not fit the network or are missing, the device cannot compute in the
+            precision, or early stopping or the schedule needs validation images and there are none.
     """
     budget, stability = hyperparameters.budget, hyperparameters.stability
-    _check_validation(hyperparameters, data)
+    _check_nothing_is_missing(hyperparameters, data, weights)
     randomness = Randomness(budget.seed, device)
     with randomness.installed():
         image_shape = normalization.input_shape(hyperparameters.input, data.image_shape)
@@ -153,7 +154,9 @@ def train(
     return "budget" if epoch == budget.epochs else "early_stop"
 
 
-def _check_validation(hyperparameters: Hyperparameters, data: TrainingData) -> None:
+def _check_nothing_is_missing(hyperparameters: Hyperparameters, data: TrainingData, weights: Path | None) -> None:
+    if hyperparameters.model.pretrained and weights is None:
+        raise UsageError(f"pretrained {hyperparameters.model.model} needs a file of weights, and there is none")
     patience, schedule = hyperparameters.stability.early_stop_patience, hyperparameters.schedule.schedule
     if not data.has_validation and (patience is not None or schedule == "plateau"):
         raise UsageError("early stopping and the schedule plateau need validation images, and there are none")
