@@ -168,10 +168,17 @@ class TestFreezing:
         assert same == []
 
     def test_the_frozen_part_is_the_same_function_in_training_and_evaluation(self, weights):
-        model = build(weights, freeze_backbone=True, drop_path=0.5)
+        model = build(weights, freeze_backbone=True)
         set_training_mode(model, frozen=True)
         trained = model(images())
         assert torch.allclose(trained, model.eval()(images()), atol=1e-5)
+
+    @pytest.mark.parametrize("name", ["dropout_conv", "drop_path"])
+    def test_what_would_have_no_effect_in_the_frozen_part_is_refused(self, name):
+        config = {"model": "resnet18", "pretrained": True, name: 0.1}
+        resolve({**config, "freeze_backbone": False})
+        with pytest.raises(UsageError, match="with freeze_backbone nothing is dropped in feature maps and branches"):
+            resolve({**config, "freeze_backbone": True})
 
     def test_dropout_of_the_head_still_drops(self, weights):
         model = build(weights, freeze_backbone=True, dropout=0.5)

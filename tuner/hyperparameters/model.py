@@ -36,6 +36,10 @@ def _has_weights(config: Mapping[str, Any]) -> bool:
     return not config["pretrained"] or ARCHITECTURES[config["model"]].weights_side is not None
 
 
+def _backbone_is_fixed(config: Mapping[str, Any]) -> bool:
+    return not config["freeze_backbone"] or config.get("dropout_conv", 0) == config.get("drop_path", 0) == 0
+
+
 def _heads_fit(config: Mapping[str, Any]) -> bool:
     width: int = config["width"]
     return config["model"] != "vit_small" or width % HEAD_WIDTH == 0
@@ -82,8 +86,18 @@ class Model:
     )
     freeze_backbone: bool = boolean(
         False,
-        "Train the last layer alone; the norms before it keep the statistics that came with the weights.",
+        "Train the last layer alone. All before it is as in evaluation: norms keep the statistics that came with the "
+        "weights, and nothing is dropped but by dropout right before the last layer.",
         applies={"pretrained": (True,)},
+        rules=(
+            Rule(
+                says="with freeze_backbone nothing is dropped in feature maps and branches: dropout_conv and drop_path "
+                "must be 0",
+                names=frozenset({"freeze_backbone"}),
+                reads=frozenset({"dropout_conv", "drop_path"}),
+                test=_backbone_is_fixed,
+            ),
+        ),
     )
     width: int = integer(
         64,
