@@ -74,6 +74,13 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
     assert "momentum applies only where optimizer is sgd" in said
 
 
+@pytest.mark.parametrize("parent", ["model", "schedule", "optimizer"])
+def test_a_parent_of_the_wrong_kind_is_the_only_thing_wrong(parent: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve({parent: ["sgd"]})
+    assert str(caught.value).startswith(f"{parent} must be one of ") and ";" not in str(caught.value)
+
+
 def test_the_docs_are_the_table() -> None:
     assert Path("docs/training.md").read_text(encoding="utf-8") == page()
 

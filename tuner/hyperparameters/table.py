@@ -79,9 +79,11 @@ def resolve(config: Mapping[str, object]) -> Hyperparameters:
     problems = [_unknown(name) for name in config if name not in FIELDS]
     values: dict[str, object] = {}
     for name, item in FIELDS.items():  # parents stand before their children
-        values[name] = known.get(name, item.default_for(values))
+        default = item.default_for(values)
+        values[name] = known.get(name, default)
         if (wrong := item.problem(values[name])) is not None:
             problems.append(f"{name} {wrong}")
+            values[name] = default  # its children are judged by a value that can be one
     active = {name: value for name, value in values.items() if FIELDS[name].applies_to(values)}
     for name in known:
         if name not in active:
