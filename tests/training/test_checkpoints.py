@@ -1,9 +1,13 @@
+import warnings
+
 import pytest
 import torch
 from torch import nn
 
 from tuner.facts.errors import ResultsDamagedError
+from tuner.facts.records import Goal
 from tuner.training import checkpoints
+from tuner.training.early_stopping import BestWeights
 
 
 def test_a_folder_without_a_checkpoint_changes_nothing(tmp_path):
@@ -49,6 +53,23 @@ def test_damage_is_said_in_a_sentence(tmp_path, content):
     (tmp_path / "state.pt").write_bytes(content)
     with pytest.raises(ResultsDamagedError, match="cannot be read"):
         checkpoints.load(tmp_path, {})
+    with pytest.raises(ResultsDamagedError, match="cannot be read"):
+        checkpoints.best_weights(tmp_path)
+
+
+def test_a_wrong_byte_anywhere_is_damage_or_harmless(tmp_path):
+    checkpoints.save(tmp_path, 1, {"best": BestWeights(Goal.MAXIMIZE)})
+    good = (tmp_path / "state.pt").read_bytes()
+    damaged = 0
+    for place in range(0, len(good), 11):
+        (tmp_path / "state.pt").write_bytes(good[:place] + bytes([good[place] ^ 0xFF]) + good[place + 1 :])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch wonders about unknown versions of pickle
+            try:
+                checkpoints.load(tmp_path, {})
+            except ResultsDamagedError:
+                damaged += 1
+    assert damaged > 20
 
 
 def test_a_checkpoint_of_other_parts_is_refused_and_changes_nothing(tmp_path):

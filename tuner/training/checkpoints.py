@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tuner.facts.errors import ResultsDamagedError
+from tuner.training.state_files import read_state
 
 FILE_NAME = "state.pt"
 
@@ -54,9 +54,7 @@ def load(folder: Path, parts: Mapping[str, Part]) -> int:
     """
     if not (folder / FILE_NAME).exists():
         return 0
-    state = _read(folder)
-    if lacking := parts.keys() - state.keys():
-        raise ResultsDamagedError(f"the checkpoint {folder / FILE_NAME} lacks {', '.join(sorted(lacking))}")
+    state = _read(folder, {"epoch", *parts})
     for name, part in parts.items():
         part.load_state_dict(state[name])
     return int(state["epoch"])
@@ -66,17 +64,18 @@ def best_weights(folder: Path) -> tuple[int, dict[str, Tensor]]:
     """Return the best epoch of the folder's checkpoint and the model's weights after it, on the CPU.
 
     Raises:
-        ResultsDamagedError: There is no checkpoint.
+        ResultsDamagedError: There is no checkpoint, or it is damaged.
     """
-    best = _read(folder)["best"]
+    best = _read(folder, {"best"})["best"]
     return int(best["epoch"]), best["weights"]
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def _read(folder: Path, needed: set[str]) -> dict[str, Any]:
     try:
-        # weights_only: a checkpoint is data, nothing in it is ever run.
-        state = torch.load(folder / FILE_NAME, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        state = read_state(folder / FILE_NAME)
+    except (OSError, ValueError) as error:
         raise ResultsDamagedError(f"the checkpoint {folder / FILE_NAME} cannot be read") from error
-    assert isinstance(state, dict)
-    return state
+    held = state if isinstance(state, dict) else {}
+    if lacking := needed - held.keys():
+        raise ResultsDamagedError(f"the checkpoint {folder / FILE_NAME} lacks {', '.join(sorted(lacking))}")
+    return held

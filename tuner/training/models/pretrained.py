@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import torch
 import torchvision
 from torch import Tensor, nn
 
 from tuner.facts.errors import UsageError
 from tuner.hyperparameters.architectures import ARCHITECTURES
+from tuner.training.state_files import read_state
 
 # Torchvision's first densenet files write norm.1 where its networks have norm1.
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])(?=\.)")
@@ -83,10 +82,10 @@ def load_body(network: nn.Module, model: str, path: Path) -> None:
 
 def _read(path: Path) -> Mapping[str, Tensor]:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = read_state(path)
     except OSError as error:
         raise UsageError(f"the file of weights {path} cannot be read: {error.strerror or error}") from error
-    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except ValueError as error:
         raise UsageError(f"{path} is damaged, or was not made by torch.save of a state dict") from error
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UsageError(f"{path} is no state dict: it must hold names and tensors alone")
