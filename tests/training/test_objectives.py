@@ -46,13 +46,13 @@ def test_learned_dropout_rates_have_their_penalty():
 
 
 @pytest.mark.slow
-def test_compiled_it_is_the_same_objective_and_is_compiled_once(monkeypatch):
-    monkeypatch.setattr("torch._dynamo.config.error_on_recompile", True)
+def test_compiled_it_is_the_same_objective_and_is_compiled_once():
     torch.compiler.reset()
     torch._dynamo.utils.counters.clear()
     settings = {"schedule": "onecycle", "lr": 0.02, "clip_grad_norm": 1.0, "ema_decay": 0.9, "mixup_alpha": 1.0}
     # 300 images are four full batches and a smaller one; the learning rate moves in each step.
-    reports, _ = run(small(compile=True, **settings), digits(300))
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        reports, _ = run(small(compile=True, **settings), digits(300))
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
     plain, _ = run(small(**settings), digits(300))
     for compiled, eager in zip(reports, plain, strict=True):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from functools import cache
 
-from torch import Tensor, float32, nn
+import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
 
@@ -20,7 +22,6 @@ class DropBlock(nn.Module):
         super().__init__()
         self.p = p
         self.block_size = block_size
-        self._seed_rates: dict[tuple[int, int], float] = {}
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return the maps without the blocks, in training."""
@@ -28,11 +29,9 @@ class DropBlock(nn.Module):
             return maps
         images, channels, height, width = maps.shape
         side = min(self.block_size, height, width)
-        if (height, width) not in self._seed_rates:
-            self._seed_rates[height, width] = seed_rate(self.p, side, height, width)
         # A seed is the upper left corner of a block that lies wholly inside the map.
-        seeds = maps.new_empty((images, channels, height - side + 1, width - side + 1), dtype=float32)
-        seeds.bernoulli_(self._seed_rates[height, width])
+        seeds = maps.new_empty((images, channels, height - side + 1, width - side + 1), dtype=torch.float32)
+        seeds.bernoulli_(_seed_rate(self.p, side, height, width))
         blocks = functional.max_pool2d(functional.pad(seeds, [side - 1] * 4), side, stride=1)
         kept = 1 - blocks
         scale = kept.numel() / kept.sum().clamp(min=1)
@@ -43,6 +42,13 @@ class DropBlock(nn.Module):
         return f"p={self.p}, block_size={self.block_size}"
 
 
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _seed_rate(p: float, side: int, height: int, width: int) -> float:
+    # Compilers look into what is cached, but not into what they are told to take for a constant.
+    return seed_rate(p, side, height, width)
+
+
+@cache
 def seed_rate(p: float, side: int, height: int, width: int) -> float:
     """Return the probability of a seed, gamma, with which a share ``p`` of all positions is dropped.
 
