@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from tuner.training.parameters import is_weight
+
 HISTOGRAM_BINS = 20
 
 
@@ -35,8 +37,8 @@ class WeightStatistics:
 
 @torch.no_grad()
 def measure_weights(model: nn.Module) -> dict[str, WeightStatistics]:
-    """Return each parameter of two or more axes by its name; that leaves out biases and the parameters of norms."""
-    return {name: _statistics(item) for name, item in model.named_parameters() if item.ndim >= 2}
+    """Return each weight by its name; that leaves out biases, layer scales and the parameters of norms."""
+    return {name: _statistics(item) for name, item in model.named_parameters() if is_weight(item)}
 
 
 def _statistics(weights: Tensor) -> WeightStatistics:
