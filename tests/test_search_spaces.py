@@ -28,6 +28,7 @@ TINIER = {
     "architecture": ["--set", "precision=float32", "--set", "train_images=64"],  # float16 is slow on a CPU
     "regularization": ["--set", "train_images=64"],
     "finetune": ["--set", "image_size=32"],
+    "optimization": ["--set", "train_images=64"],
 }
 
 #: What no shipped file searches, and why.
@@ -103,6 +104,21 @@ def test_it_runs_at_a_tiny_size(path: Path, tmp_path: Path) -> None:
         options += ["--set", f"weights={tmp_path / 'weights.pth'}"]
     board = run(path, tmp_path, *options)
     assert list(board["state"]) == ["completed", "completed"]
+
+
+@pytest.mark.slow
+def test_initial_weights_decide_whether_a_deep_network_learns(tmp_path: Path) -> None:
+    scores = run(Path("search_spaces/exercises/init.yaml"), tmp_path).groupby("init")["score"]
+    assert scores.max()[["zeros", "uniform"]].max() < 0.2
+    assert scores.min()[["xavier_normal", "kaiming_normal"]].min() > 0.85
+
+
+@pytest.mark.slow
+def test_everything_at_once_beats_nothing(tmp_path: Path) -> None:
+    board = run(Path("search_spaces/exercises/combined.yaml"), tmp_path)
+    means = board.groupby("norm")[["score", "generalization_gap"]].mean()
+    assert means["score"]["batch"] > means["score"]["none"] + 0.02
+    assert means["generalization_gap"]["batch"] < means["generalization_gap"]["none"] - 0.02
 
 
 def test_the_quickstart_trains_models_that_are_good(tmp_path: Path) -> None:
