@@ -10,7 +10,8 @@ from torch.optim import lr_scheduler
 
 from tuner.facts.errors import UsageError
 from tuner.hyperparameters.table import FIELDS, resolve
-from tuner.training.schedules import SCHEDULES, Schedule
+from tuner.training.learning_rate import Schedule
+from tuner.training.schedules import SCHEDULES
 
 
 def make(settings, epochs, steps_per_epoch, lr=0.1):

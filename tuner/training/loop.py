@@ -19,13 +19,13 @@ from tuner.training.early_stopping import BestWeights, EarlyStopping
 from tuner.training.ema import WeightAverage
 from tuner.training.evaluation import Measure
 from tuner.training.layers.concrete import concrete_rates
+from tuner.training.learning_rate import Schedule
 from tuner.training.loader import Loader
 from tuner.training.models import registry as models
 from tuner.training.models.finetuning import set_training_mode
 from tuner.training.observed import Observed
 from tuner.training.precision import LossScale, autocast
 from tuner.training.randomness import Randomness
-from tuner.training.schedules import Schedule
 from tuner.training.steps import GuardedStep
 
 
