@@ -59,7 +59,7 @@ def test_chance_alone_shows_anything_in_a_twentieth_of_families_at_most() -> Non
     assert 60 < wrong < 130, "5 % of 2000 families, give or take three standard deviations"
 
 
-@pytest.mark.parametrize("values", [[], [0.1], [0.1, 0.1, 0.1], [0.0, 0.0]])
+@pytest.mark.parametrize("values", [[], [0.1], [0.1, 0.1, 0.1], [0.0, 0.0], [0.3 - 0.2, 0.2 - 0.1]])
 def test_without_a_spread_nothing_is_shown_and_the_others_are_judged_as_strictly(values: list[float]) -> None:
     unknown, known = differences([values, with_p_value(0.03)], Goal.MAXIMIZE)
     assert (unknown.pairs, unknown.low, unknown.p_value, unknown.verdict) == (len(values), None, None, "not shown")

@@ -15,6 +15,9 @@ from tuner.facts.records import Goal
 #: The share of families of comparisons in which chance alone shows anything.
 ALPHA = 0.05
 
+#: A spread that is smaller, as a share of the mean, comes from rounding: 0.3 - 0.2 is not 0.2 - 0.1.
+_ROUNDING = 1e-6
+
 
 class Verdict(StrEnum):
     """What a difference shows."""
@@ -87,9 +90,12 @@ def mean_interval(values: Sequence[float], alpha: float = ALPHA) -> tuple[float,
 
 def _t_test(values: Sequence[float]) -> float | None:
     """Return the two-sided p value of a mean of 0; None where the spread is unknown."""
-    if len(values) < 2 or (deviation := stdev(values)) == 0:
+    if len(values) < 2:
         return None
-    t = mean(values) / deviation * math.sqrt(len(values))
+    deviation, centre = stdev(values), mean(values)
+    if deviation <= _ROUNDING * abs(centre):
+        return None
+    t = centre / deviation * math.sqrt(len(values))
     return 2 * float(stdtr(len(values) - 1, -abs(t)))
 
 
