@@ -176,6 +176,25 @@ def test_the_default_is_the_typed_one_with_what_the_file_fixes_where_that_applie
     assert record["default"]["config"] == {"epochs": 3, "batch_size": 64}, "sgd and constant are the typed defaults"
 
 
+def test_images_that_do_not_suit_the_default_are_named_though_no_trial_was_trained_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = """
+        name: s
+        data: {dataset: digits, validation: 200}
+        parameters:
+          epochs: 3
+          norm: {value: instance, when: {model: [cnn, resnet18]}}
+          model: {values: [mlp, cnn]}
+          depth: {value: 2, when: {model: cnn}}
+    """
+    folder = finished_search(tmp_path, text, [{"epochs": 3, "model": "mlp"}], [0.9])
+    trained = stand_in(monkeypatch, accuracy)
+    with pytest.raises(UsageError, match="resnet18 with instance norm needs images of at least 16 x 16 pixels"):
+        confirm(folder, top=1, seeds=2, observer=Silent())
+    assert trained.configs == []
+
+
 @pytest.mark.parametrize(
     ("text", "scores", "words", "said"),
     [

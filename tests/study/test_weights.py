@@ -14,7 +14,7 @@ from tuner.hyperparameters.table import TRAINABLES
 from tuner.space.read import read_search_file
 from tuner.study.builtin import builtin_trainable
 from tuner.study.preparation import data_record, job_of, prepare_data, prepare_weights
-from tuner.study.suitability import pretrained_models, refuse_unsuitable_images
+from tuner.study.suitability import pretrained_models, refuse_unsuitable_images, variants
 from tuner.study.weights import find_weights
 from tuner.training.models import pretrained
 
@@ -114,8 +114,8 @@ class TestSearches:
             """,
             more="require: ['model != \"resnet34\" or not pretrained']",
         )
-        assert pretrained_models(file.space) == ["resnet18"]
-        assert pretrained_models(read(tmp_path, "\nlr: {min: 1e-3, max: 0.1}").space) == []
+        assert pretrained_models(variants(file.space)) == ["resnet18"]
+        assert pretrained_models(variants(read(tmp_path, "\nlr: {min: 1e-3, max: 0.1}").space)) == []
 
     def test_the_same_weights_are_needed_on_resume_wherever_they_lie(self, tmp_path, content, cache):
         (tmp_path / "one.pth").write_bytes(content)
@@ -190,7 +190,7 @@ class TestImages:
     def test_what_some_configuration_cannot_train_on_is_named(self, tmp_path, parameters, shape, said):
         file = read(tmp_path, f"\n{parameters}\nlr: {{min: 1e-3, max: 0.1}}")
         with pytest.raises(UsageError, match=said):
-            refuse_unsuitable_images(file.space, shape)
+            refuse_unsuitable_images(variants(file.space), shape)
 
     @pytest.mark.parametrize(
         ("parameters", "shape"),
@@ -203,7 +203,8 @@ class TestImages:
         ],
     )
     def test_what_every_configuration_can_train_on_passes(self, tmp_path, parameters, shape):
-        refuse_unsuitable_images(read(tmp_path, f"\n{parameters}\nlr: {{min: 1e-3, max: 0.1}}").space, shape)
+        file = read(tmp_path, f"\n{parameters}\nlr: {{min: 1e-3, max: 0.1}}")
+        refuse_unsuitable_images(variants(file.space), shape)
 
     def test_the_driver_looks_before_anything_is_trained(self, tmp_path, cache):
         file = read(tmp_path, "\nmodel: vgg11\nlr: {min: 1e-3, max: 0.1}", "{dataset: digits}")

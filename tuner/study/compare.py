@@ -12,12 +12,14 @@ from tuner.datasets.split import reserved_images
 from tuner.datasets.split_arrays import remove_split, split_arrays
 from tuner.facts.errors import ExitCode, StorageError, relative_to_cwd
 from tuner.facts.records import Origin
+from tuner.hyperparameters.table import FIELDS
 from tuner.journal.events import Ask, End, Event
 from tuner.journal.history import History, Trial
 from tuner.journal.log import Log, open_log
 from tuner.search.ledger import Ledger
 from tuner.search.proposer import Proposal
 from tuner.search.schedulers import SCHEDULERS
+from tuner.space.space import with_defaults
 from tuner.study.arrays import write_array
 from tuner.study.checkpoints import remove_all_but
 from tuner.study.comparison import Comparison
@@ -90,8 +92,9 @@ def compare(comparison: Comparison, *, observer: Observer) -> Compared:
 def _job(comparison: Comparison) -> Job:
     """Return what the runs share; data and weights are prepared."""
     file = comparison.file
-    prepared = prepare_data(file, comparison.search)
-    weights = prepare_weights(file, comparison.search)
+    configs = [with_defaults(item.config, FIELDS) for item in comparison.configurations]
+    prepared = prepare_data(file, comparison.search, configs)
+    weights = prepare_weights(file, comparison.search, configs)
     job = job_of(file, comparison.folder, prepared, weights)
     return replace(job, fresh_splits=True, reserved=comparison.reserved)
 

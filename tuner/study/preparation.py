@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,21 @@ from tuner.facts.records import IN_OWN_FILES
 from tuner.space.searchfile import SearchFile
 from tuner.study.folder import Folder
 from tuner.study.job import Job
-from tuner.study.suitability import pretrained_models, refuse_unsuitable_images
+from tuner.study.suitability import pretrained_models, refuse_unsuitable_images, variants
 from tuner.study.weights import Weights, find_weights
 
 
-def prepare_data(file: SearchFile, existing: Folder | None) -> PreparedData | None:
+#: Configurations of the built-in trainable, defaults filled in.
+Configs = Iterable[Mapping[str, Any]]
+
+
+def prepare_data(file: SearchFile, existing: Folder | None, configs: Configs | None = None) -> PreparedData | None:
     """Return the decoded data set of a file; None for one's own trainable.
 
     Args:
         file: Says which.
         existing: A search on the same data, or None.
+        configs: What is trained; None for whatever the file's space holds.
 
     Raises:
         UsageError: There is no such data set, its content is not what the existing search began with, or its images do
@@ -40,16 +46,17 @@ def prepare_data(file: SearchFile, existing: Folder | None) -> PreparedData | No
                 f"the data set is not the one that this search began with "
                 f"(fingerprint {prepared.fingerprint[:12]}, was {before[:12]})"
             )
-    refuse_unsuitable_images(file.space, prepared.shape)
+    refuse_unsuitable_images(variants(file.space) if configs is None else configs, prepared.shape)
     return prepared
 
 
-def prepare_weights(file: SearchFile, existing: Folder | None) -> tuple[Weights, ...]:
-    """Return the pretrained weights of every architecture that a file begins with such; none for one's own trainable.
+def prepare_weights(file: SearchFile, existing: Folder | None, configs: Configs | None = None) -> tuple[Weights, ...]:
+    """Return the pretrained weights of every architecture that begins with such; none for one's own trainable.
 
     Args:
-        file: Says which.
+        file: Says where they are.
         existing: A search that began with the same weights, or None.
+        configs: What is trained; None for whatever the file's space holds.
 
     Raises:
         UsageError: There are no such weights, they are not what the existing search began with, or a file is given and
@@ -58,7 +65,7 @@ def prepare_weights(file: SearchFile, existing: Folder | None) -> tuple[Weights,
     """
     if file.data is None:
         return ()
-    models = pretrained_models(file.space)
+    models = pretrained_models(variants(file.space) if configs is None else configs)
     if file.data.weights is not None and not models:
         raise UsageError("data.weights has no meaning where pretrained is never true; leave it out")
     found = tuple(find_weights(model, file.data.weights) for model in models)
@@ -67,7 +74,8 @@ def prepare_weights(file: SearchFile, existing: Folder | None) -> tuple[Weights,
         if before.get(weights.model, weights.fingerprint) != weights.fingerprint:
             raise UsageError(
                 f"the weights of {weights.model} are not those that this search began with "
-                f"(fingerprint {weights.fingerprint[:12]}, was {before[weights.model][:12]})"
+                f"(fingerprint {weights.fingerprint[:12]}, was {before[weights.model][:12]}); "
+                "another file is named by --set data.weights=FILE"
             )
     return found
 

@@ -1,4 +1,4 @@
-"""Whether all that a search may propose fits its images and weights, found out before the first trial."""
+"""Whether all that may be trained fits its images and weights, found out before the first trial."""
 
 from __future__ import annotations
 
@@ -20,19 +20,17 @@ from tuner.space.space import MAX_COUNTED, Space, with_defaults
 _DECISIVE = ("normalize", "image_size", "model", "pretrained", "depth", "norm")
 
 
-def refuse_unsuitable_images(space: Space, image_shape: ImageShape) -> None:
-    """Raise ``UsageError`` where some configuration of a space cannot train on the images."""
-    for config in _variants(space):
-        if (problem := image_problem(config, image_shape)) is not None:
+def refuse_unsuitable_images(configs: Iterable[Mapping[str, Any]], image_shape: ImageShape) -> None:
+    """Raise ``UsageError`` where one of the configurations, defaults filled in, cannot train on the images."""
+    for config in configs:
+        problem = image_problem(config, image_shape) or colour_problem(config, image_shape[0])
+        if problem is not None:
             raise UsageError(problem)
-    largest = {name: _largest(space.parameters[name]) for name in COLOURS if name in space.parameters}
-    if (problem := colour_problem(largest, image_shape[0])) is not None:
-        raise UsageError(problem)
 
 
-def pretrained_models(space: Space) -> list[str]:
-    """Return the architectures that some configuration of a space begins with pretrained weights."""
-    return sorted({config["model"] for config in _variants(space) if config["pretrained"]})
+def pretrained_models(configs: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the architectures that one of the configurations, defaults filled in, begins with pretrained weights."""
+    return sorted({config["model"] for config in configs if config["pretrained"]})
 
 
 def _largest(parameter: Parameter) -> float:
@@ -45,11 +43,13 @@ def _largest(parameter: Parameter) -> float:
     return largest
 
 
-def _variants(space: Space) -> Iterator[Mapping[str, Any]]:
-    """Yield what configurations say of the decisive hyperparameters, and of what decides whether those are active.
+def variants(space: Space) -> Iterator[Mapping[str, Any]]:
+    """Yield what the configurations of a space say of images and weights, defaults filled in.
 
-    Constraints and rules that look at others are left aside: what they exclude is yielded as well.
+    Changes of colour have the largest value that any configuration may have. Constraints and rules that look at other
+    hyperparameters are left aside: what they exclude is yielded as well.
     """
+    largest = {name: _largest(space.parameters[name]) for name in COLOURS if name in space.parameters}
     names = _with_all_parents(_DECISIVE, space)
     part = replace(
         space,
@@ -60,7 +60,7 @@ def _variants(space: Space) -> Iterator[Mapping[str, Any]]:
     )
     fields = {name: item for name, item in FIELDS.items() if name in names}
     for config in islice(part.configurations(), MAX_COUNTED):
-        yield with_defaults(config, fields)
+        yield {**with_defaults(config, fields), **largest}
 
 
 def _with_all_parents(names: Iterable[str], space: Space) -> set[str]:
