@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.training import (
     test_augmentation_colour,
@@ -12,6 +11,7 @@ from tests.training import (
 )
 from tests.training.augmentations import MEAN, AugmentationContract
 from tests.training.helpers import coloured, digits, generator, random_images, run, small
+from tests.training.waits import HostReads
 from tuner.facts.errors import UsageError
 from tuner.hyperparameters.augmentation import Augmentation
 from tuner.hyperparameters.declare import fields_of
@@ -82,28 +82,12 @@ def test_images_that_are_measured_are_never_augmented():
     assert augmented[0]["objective"] != pytest.approx(plain[0]["objective"], rel=1e-4)
 
 
-class DeviceWaits(TorchDispatchMode):
-    """Lists operations that, on a GPU, read a value back or copy one from the host."""
-
-    def __init__(self):
-        super().__init__()
-        self.found = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        aten, operation = torch.ops.aten, func.overloadpacket
-        reads = operation in (aten._local_scalar_dense, aten.nonzero, aten.masked_select, aten.lift_fresh)
-        by_mask = operation is aten.index and any(index is not None and index.dtype == torch.bool for index in args[1])
-        if reads or by_mask:
-            self.found.append(func)
-        return func(*args, **(kwargs or {}))
-
-
-def test_nothing_waits_for_the_device():
+def test_nothing_waits_for_the_device(monkeypatch):
     images, labels = random_images(8), torch.arange(8)
     augment = pipeline.build(Augmentation(**ALL_BUT_COLOURS, saturation=0.3, hue=0.1, grayscale=0.5), coloured())
     normalize = normalization.build(Input(image_size=16), coloured())
     mix = mixing.build(Mixing(mixup_alpha=0.4, cutmix_alpha=1.0, mix_per="image"), 8)
     drawing = generator()
-    with DeviceWaits() as waits:
+    with HostReads(monkeypatch) as reads:
         mix(normalize(augment(images, drawing)), labels, drawing)
-    assert waits.found == []
+    assert reads.count == 0

@@ -5,9 +5,9 @@ import warnings
 import pytest
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.training.helpers import CPU, TIMES, coloured, digits, run, small, without_validation
+from tests.training.waits import HostReads
 from tuner.facts.errors import DivergedError, UsageError
 from tuner.facts.records import REPORT_NAMES, Goal
 from tuner.hyperparameters.table import resolve
@@ -182,59 +182,6 @@ def test_a_rate_that_is_far_too_high_diverges():
 def test_the_gate_changes_no_number():
     hyperparameters = small(**EVERYTHING)
     assert run(hyperparameters, digits(300), gated=True) == run(hyperparameters, digits(300), gated=False)
-
-
-aten = torch.ops.aten
-WAITS = {
-    aten._local_scalar_dense,
-    aten.nonzero,
-    aten.masked_select,
-    aten.bincount,
-    aten._unique2,
-    aten.repeat_interleave,
-}
-
-
-class HostReads(TorchDispatchMode):
-    """Counts the operations for which the host waits for a value of the device, or for the size of a result."""
-
-    def __init__(self, monkeypatch):
-        super().__init__()
-        self.count = 0
-        for name in ("tolist", "item", "__bool__", "__float__", "__int__", "cpu", "numpy"):
-            self._count_calls(monkeypatch, name)
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.count += func.overloadpacket in WAITS
-        if func.overloadpacket in (aten.index, aten.index_put, aten.index_put_):
-            self.count += any(item is not None and item.dtype == torch.bool for item in args[1])
-        return func(*args, **(kwargs or {}))
-
-    def _count_calls(self, monkeypatch, name):
-        plain = getattr(torch.Tensor, name)
-
-        def counted(tensor, *args):
-            self.count += 1
-            return plain(tensor, *args)
-
-        monkeypatch.setattr(torch.Tensor, name, counted)
-
-
-@pytest.mark.parametrize(
-    "wait",
-    [
-        lambda tensor: tensor.sum().item(),
-        lambda tensor: bool(tensor.any()),
-        lambda tensor: tensor[tensor > 0],
-        lambda tensor: tensor.nonzero(),
-        lambda tensor: tensor.tolist(),
-        lambda tensor: tensor.unique(),
-    ],
-)
-def test_a_planted_wait_is_counted(monkeypatch, wait):
-    with HostReads(monkeypatch) as reads:
-        wait(torch.arange(3))
-    assert reads.count > 0
 
 
 @pytest.mark.parametrize(
