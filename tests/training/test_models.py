@@ -202,7 +202,8 @@ class TestVitSmall(ModelContract):
 
     def test_has_the_published_size(self):
         # DeiT-S has 22,050,664, of which a class token and learned positions of 14 x 14 patches are not ours.
-        model = models.build(resolve({"model": "vit_small"}), (3, 224, 224), 1000)
+        with torch.device("meta"):
+            model = models.build(resolve({"model": "vit_small"}), (3, 224, 224), 1000)
         assert models.parameter_count(model) == 22_050_664 - 384 - (14 * 14 + 1) * 384
 
     def test_attention_is_pytorchs(self):
@@ -250,7 +251,8 @@ class PublishedContract(ModelContract):
 
     def test_larger_images_meet_the_networks_own_stem(self):
         assert last_maps(self.name, (3, 64, 64)) == (2, 2)
-        ours, theirs = marked(self.name, (3, 64, 64)), torchvision.models.get_model(torchvision_name(self.name))
+        with meta(self.name):
+            ours, theirs = marked(self.name, (3, 64, 64)), torchvision.models.get_model(torchvision_name(self.name))
         convolutions = [
             [(m.weight.shape, m.stride, m.padding, m.groups) for m in model.modules() if isinstance(m, nn.Conv2d)]
             for model in (ours, theirs)
@@ -294,6 +296,10 @@ class TestVgg11(PoolsEarly, PublishedContract):
     name = "vgg11"
     smallest = 16
     final_side = 2
+
+    @pytest.mark.slow  # torchvision's head of 120 million weights is drawn, written and read
+    def test_pretrained_it_computes_what_torchvisions_does(self, tmp_path):
+        super().test_pretrained_it_computes_what_torchvisions_does(tmp_path)
 
 
 class TestDensenet121(PublishedContract):
