@@ -20,6 +20,7 @@ from tuner.space.read import read_search_file
 from tuner.study import compare
 from tuner.study.folder import Folder
 from tuner.study.job import Job
+from tuner.study.observer import Work
 from tuner.study.preparation import prepare_data
 from tuner.study.resources import Machine
 
@@ -87,17 +88,19 @@ class Trained:
     Attributes:
         configs: What was trained, in order.
         job: What the last comparison's runs shared.
+        count: How many runs people were told of.
     """
 
     def __init__(self, outcome: Callable[[Mapping[str, Any]], Outcome]) -> None:
         self.configs: list[dict[str, Any]] = []
         self.job: Job | None = None
+        self.count = 0
         self.outcome = outcome
 
     def drive(
-        self, ledger: Ledger, job: Job, file: object, work: object, *, listeners: Sequence[Listener] = (), **_: object
+        self, ledger: Ledger, job: Job, file: object, work: Work, *, listeners: Sequence[Listener] = (), **_: object
     ) -> None:
-        self.job = job
+        self.job, self.count = job, work.count
         ledger.listeners += listeners
         while (assignment := ledger.next_assignment()) is not None:
             self.configs.append(assignment.config)

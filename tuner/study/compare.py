@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from tuner.journal.log import Log, open_log
 from tuner.search.ledger import Ledger
 from tuner.search.proposer import Proposal
 from tuner.search.schedulers import SCHEDULERS
+from tuner.space.searchfile import SearchFile
 from tuner.space.space import with_defaults
 from tuner.study.arrays import write_array
 from tuner.study.checkpoints import remove_all_but
@@ -54,7 +55,7 @@ def compare(comparison: Comparison, *, observer: Observer) -> Compared:
         TunerError: The data or the machine cannot do what is asked, or results cannot be written.
     """
     if comparison.done:
-        return Compared("done", exit_code(comparison.history(), "done"))
+        return Compared("done", exit_code(comparison.states(comparison.history()), "done"))
     file, folder = comparison.file, comparison.folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,17 +66,19 @@ def compare(comparison: Comparison, *, observer: Observer) -> Compared:
             observer.notice(log.notice)
         warn_of_versions(comparison.search, observer)
         job = _job(comparison)
-        splits = _write_splits(comparison, job)
+        _write_images(comparison, job)
         observer.notice(f"{comparison.title}: starting Ray on this machine")
         with local_ray() as machines:
             concurrent = slots(machines, file.resources)
             signals.note()
-            ledger = _ledger(comparison, log, concurrent)
+            runs = _Runs(comparison.runs)
+            count = runs.count_with(comparison.history())
+            ledger = _ledger(file, log, runs, count, concurrent)
             drive(
                 ledger,
                 job,
                 file,
-                _work(comparison, concurrent),
+                _work(comparison, count, concurrent),
                 signals=signals,
                 observer=observer,
                 listeners=[lambda event: _clear(folder, event)],
@@ -84,30 +87,30 @@ def compare(comparison: Comparison, *, observer: Observer) -> Compared:
         ledger.close(reason)
         remove_all_but(folder / "checkpoints", {trial.number for trial in ledger.history.unfinished})
     if reason == "done" and job.prepared is not None:
-        for settings in splits:
+        for settings in _splits(comparison, comparison.split_seeds):
             remove_split(job.prepared, **settings)
-    return Compared(reason, exit_code(ledger.history, reason), ledger.hopeless)
+    return Compared(reason, exit_code(comparison.states(ledger.history), reason), ledger.hopeless)
 
 
 def _job(comparison: Comparison) -> Job:
     """Return what the runs share; data and weights are prepared."""
     file = comparison.file
-    configs = [with_defaults(item.config, FIELDS) for item in comparison.configurations]
+    unfinished = [trial.ask.config for trial in comparison.history().unfinished]  # perhaps of another request
+    configs = [with_defaults(config, FIELDS) for config in (*comparison.runs, *unfinished)]
     prepared = prepare_data(file, comparison.search, configs)
     weights = prepare_weights(file, comparison.search, configs)
     job = job_of(file, comparison.folder, prepared, weights)
     return replace(job, fresh_splits=True, reserved=comparison.reserved)
 
 
-def _ledger(comparison: Comparison, log: Log, concurrent: int) -> Ledger:
-    file, runs = comparison.file, _Runs(comparison.runs)
+def _ledger(file: SearchFile, log: Log, runs: _Runs, count: int, concurrent: int) -> Ledger:
     return Ledger(
         log,
         runs,
         SCHEDULERS["none"](file.scheduler, file.metric.goal),
         goal=file.metric.goal,
         seed=file.search.seed,
-        trials=runs.count_with(comparison.history()),
+        trials=count,
         slots=concurrent,
         retries=file.retries,
     )
@@ -119,7 +122,7 @@ def _clear(folder: Path, event: Event) -> None:
         shutil.rmtree(folder / "checkpoints" / str(event.n), ignore_errors=True)
 
 
-def _work(comparison: Comparison, concurrent: int) -> Work:
+def _work(comparison: Comparison, count: int, concurrent: int) -> Work:
     names = {identity(item.run(seed)): item.name for item in comparison.configurations for seed in comparison.seeds}
     places = {seed: place for place, seed in enumerate(comparison.seeds, start=1)}
 
@@ -129,7 +132,7 @@ def _work(comparison: Comparison, concurrent: int) -> Work:
 
     return Work(
         title=comparison.title,
-        count=len(comparison.runs),
+        count=count,
         concurrent=concurrent,
         resources=comparison.file.resources,
         how=f"{len(comparison.configurations)} configurations with {len(comparison.seeds)} seeds each",
@@ -163,27 +166,25 @@ class _Runs:
         return Proposal(next(iter(self._left.values())), Origin.POINT)
 
 
-def _write_splits(comparison: Comparison, job: Job) -> list[dict[str, Any]]:
-    """Write the images of the runs that are left before any starts: what the data cannot give is an error here.
-
-    Returns:
-        The settings of each split, as ``split_arrays`` takes them.
-    """
-    data, prepared = comparison.file.data, job.prepared
-    if data is None or prepared is None:
-        return []
+def _write_images(comparison: Comparison, job: Job) -> None:
+    """Write the images of the runs that are left before any starts: what the data cannot give is an error here."""
+    if job.prepared is None:
+        return
     if comparison.reserved is not None:
-        labels = prepared.load_train()[1]
+        labels = job.prepared.load_train()[1]
         write_array(comparison.labels_path, labels[reserved_images(labels, comparison.reserved)])
-    splits: list[dict[str, Any]] = [
-        {
+    for settings in _splits(comparison, comparison.open_split_seeds()):
+        split_arrays(job.prepared, **settings)
+
+
+def _splits(comparison: Comparison, split_seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Yield the settings of splits as ``split_arrays`` takes them."""
+    data = comparison.file.data
+    assert data is not None, "one's own trainable has no images of ours"
+    for split_seed in split_seeds:
+        yield {
             "validation": data.validation,
             "split_seed": split_seed,
             "train_images": data.train_images,
             "reserved": comparison.reserved,
         }
-        for split_seed in comparison.open_split_seeds()
-    ]
-    for settings in splits:
-        split_arrays(prepared, **settings)
-    return splits

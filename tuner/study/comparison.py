@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.datasets.split import Reserved
+from tuner.facts.records import State
 from tuner.facts.seeds import derived_seed
 from tuner.journal.history import History, Trial
 from tuner.journal.log import read_events
@@ -89,6 +90,10 @@ class Comparison:
         """Return the name of each configuration to its runs, in the order of the seeds; None for one not begun."""
         known = {identity(trial.ask.config): trial for trial in history.trials.values()}
         return {item.name: [known.get(identity(item.run(seed))) for seed in self.seeds] for item in self.configurations}
+
+    def states(self, history: History) -> set[State]:
+        """Return the states of the runs that have begun; a log may hold runs of other requests besides."""
+        return {trial.state for row in self.trials(history).values() for trial in row if trial is not None}
 
     def open_split_seeds(self) -> list[int]:
         """Return those of ``split_seeds`` with which something is left to train."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 
 from tuner.facts.errors import ExitCode
 from tuner.facts.records import State
-from tuner.journal.history import History
 from tuner.search.ledger import Ledger, Listener
 from tuner.space.searchfile import SearchFile
 from tuner.study.job import Job
@@ -67,11 +66,15 @@ def drive(
         observer.ended()
 
 
-def exit_code(history: History, reason: str) -> ExitCode:
-    """Return the exit code of a driver that ended for a reason: a signal's name, aborted, or a good one."""
+def exit_code(states: Set[State], reason: str) -> ExitCode:
+    """Return the exit code of a driver that ended for a reason: a signal's name, aborted, or a good one.
+
+    Args:
+        states: Those of its trials.
+        reason: Why it ended.
+    """
     if reason in ("SIGINT", "SIGTERM"):
         return ExitCode[reason]
-    states = {trial.state for trial in history.trials.values()}
     if reason == "aborted" or State.COMPLETED not in states:
         return ExitCode.ABORTED
     return ExitCode.TRIAL_FAILED if State.FAILED in states else ExitCode.OK

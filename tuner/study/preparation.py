@@ -16,7 +16,6 @@ from tuner.study.job import Job
 from tuner.study.suitability import pretrained_models, refuse_unsuitable_images, variants
 from tuner.study.weights import Weights, find_weights
 
-
 #: Configurations of the built-in trainable, defaults filled in.
 Configs = Iterable[Mapping[str, Any]]
 

@@ -166,7 +166,8 @@ def _drive(
     reason = signals.first.name if signals.first is not None else _reason(ledger)
     ledger.close(reason)
     publisher.finish()
-    return Outcome(folder.path, reason, exit_code(ledger.history, reason), ledger.hopeless)
+    states = {trial.state for trial in ledger.history.trials.values()}
+    return Outcome(folder.path, reason, exit_code(states, reason), ledger.hopeless)
 
 
 def _ledger(file: SearchFile, log: Log, concurrent: int) -> Ledger:
