@@ -12,6 +12,8 @@ import pytest
 
 from tests.study.comparisons import BUILTIN, OWN, Outcome, finished_search, stand_in
 from tuner.facts.errors import UsageError
+from tuner.facts.records import State
+from tuner.search.messages import Ended
 from tuner.study.ablate import ablate
 from tuner.study.observer import Silent
 
@@ -85,6 +87,29 @@ def test_which_one_earns_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "regularization as a whole earns its place: without any" in found["all off"]["sentence"]
     assert record["full"]["generalization_gap"]["mean"] == pytest.approx(0.2 - 0.82 / 5)
     assert found["without mixup_alpha"]["generalization_gap"]["mean"] == pytest.approx(0.2 - 0.77 / 5)
+
+
+def test_what_breaks_without_a_regularizer_is_no_proof_of_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a regularizer earn its place by a baseline that lost the seeds in which it broke."""
+    folder = finished_search(tmp_path, TEXT, [CONFIG], [0.8])
+    broken: list[str] = []
+
+    def breaks_once(config: Mapping[str, Any]) -> Outcome:
+        name = "full" if config["label_smoothing"] and config["mixup_alpha"] else "less"
+        if name not in broken and config["weight_decay"] and (name == "full" or config["mixup_alpha"]):
+            broken.append(name)
+            return Ended(State.DIVERGED, "nan", "the loss is not finite")
+        return accuracy(config)
+
+    stand_in(monkeypatch, breaks_once)
+    _, record = ablate(folder, 0, seeds=6, observer=Silent())
+    assert record is not None and broken == ["full", "less"]
+    found = {row["name"]: row for row in record["ablations"]}
+    for name in ("without mixup_alpha", "without label_smoothing"):
+        assert found[name]["difference"]["p_adjusted"] < 0.05
+        assert found[name]["verdict"] == "is not shown to matter"
+        assert "1 of 6 runs of 'full' ended without a score" in found[name]["sentence"]
+    assert "1 of 6 runs of 'without label_smoothing' ended" in found["without label_smoothing"]["sentence"]
 
 
 def test_one_regularizer_alone_is_all_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,8 +133,22 @@ def test_a_winner_that_breaks_is_never_shown_to_be_better(tmp_path: Path, monkey
     best = record["trials"][0]
     assert best["difference"]["pairs"] == 5 and best["difference"]["high"] < 0
     assert best["difference"]["verdict"] == "not shown"
-    assert "1 of its 6 runs ended without a score" in best["sentence"]
+    assert "; 1 of 6 runs of 'trial 2' ended without a score" in best["sentence"]
     assert [run["state"] for run in best["runs"]].count("diverged") == 1
+
+
+def test_runs_of_an_earlier_request_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial that is not among the best of a later, smaller request fails; in that one nothing has failed."""
+    folder = finished_search(tmp_path, OWN, [{"x": 0.5}, {"x": 0.9}, {"x": 0.1}], [0.04, 0.36, 0.01])
+    trained = stand_in(
+        monkeypatch, lambda config: Ended(State.FAILED, "error", "no") if config["x"] == 0.9 else loss(config)
+    )
+    compared, _ = confirm(folder, top=3, seeds=2, observer=Silent())
+    assert (compared.code, trained.count) == (ExitCode.TRIAL_FAILED, 6)
+    for seeds in (2, 3):
+        compared, _ = confirm(folder, top=1, seeds=seeds, observer=Silent())
+        assert compared.code == ExitCode.OK
+    assert trained.count == 8, "what is shown counts all that the log will hold"
 
 
 def test_reserved_images_are_in_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,9 +22,10 @@ from tuner.study.compare import Compared, compare
 from tuner.study.comparison import Comparison, Configuration, fresh_seeds
 from tuner.study.folder import Folder
 from tuner.study.observer import Observer
-from tuner.study.paired import Difference, Verdict, differences
-from tuner.study.run_results import Results, paired, results, spelled_difference, summarized, without_seed
+from tuner.study.paired import Difference, Verdict
+from tuner.study.run_results import Results, judged, results, spelled_difference, without_seed
 from tuner.study.stored import stored_search
+from tuner.study.summary import summarized
 
 FULL = "full"
 ALL_OFF = "all off"
@@ -120,7 +121,6 @@ def _record(comparison: Comparison, number: int, off: dict[str, list[str]]) -> d
     """Return what the result file holds."""
     file = comparison.file
     full, *others = results(comparison)
-    judged = differences([paired(row, full) for row in others], file.metric.goal)
     return {
         "version": FORMAT_VERSION,
         "search": file.name,
@@ -136,9 +136,9 @@ def _record(comparison: Comparison, number: int, off: dict[str, list[str]]) -> d
                 **_with_gap(row, file),
                 "difference": vars(difference),
                 "verdict": _VERDICTS[difference.verdict],
-                "sentence": _sentence(off[row.configuration.name], difference, file.metric.name),
+                "sentence": _sentence(off[row.configuration.name], row, full, difference, file.metric.name),
             }
-            for row, difference in zip(others, judged, strict=True)
+            for row, difference in zip(others, judged(others, full), strict=True)
         ],
     }
 
@@ -148,6 +148,7 @@ def _with_gap(row: Results, file: SearchFile) -> dict[str, Any]:
     return {**row.to_json(), _GAP: summarized(gap)}
 
 
-def _sentence(names: Sequence[str], difference: Difference, metric: str) -> str:
+def _sentence(names: Sequence[str], row: Results, full: Results, difference: Difference, metric: str) -> str:
     subject, absent = (names[0], "it") if len(names) == 1 else ("regularization as a whole", "any")
-    return f"{subject} {_VERDICTS[difference.verdict]}: without {absent} {spelled_difference(difference, metric)}"
+    said = spelled_difference(difference, row, full, metric)
+    return f"{subject} {_VERDICTS[difference.verdict]}: without {absent} {said}"

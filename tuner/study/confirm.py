@@ -26,8 +26,8 @@ from tuner.study.comparison import Comparison, Configuration, fresh_seeds
 from tuner.study.default import default_configuration
 from tuner.study.folder import Folder
 from tuner.study.observer import Observer
-from tuner.study.paired import Difference, Verdict, differences
-from tuner.study.run_results import Results, best_score, paired, results, spelled_difference, without_seed
+from tuner.study.paired import Difference, Verdict
+from tuner.study.run_results import Results, best_score, judged, results, spelled_difference, without_seed
 from tuner.study.stored import stored_search
 
 FILE_NAME = "confirm.json"
@@ -132,7 +132,6 @@ def _record(comparison: Comparison, winners: Sequence[Trial]) -> dict[str, Any]:
     file = comparison.file
     rows = results(comparison)
     default, *others = rows
-    judged = differences([paired(row, default) for row in others], file.metric.goal)
     trials = [
         {
             "number": trial.number,
@@ -141,7 +140,7 @@ def _record(comparison: Comparison, winners: Sequence[Trial]) -> dict[str, Any]:
             "difference": vars(difference),
             "sentence": _sentence(row, default, difference, file.metric.name),
         }
-        for row, trial, difference in zip(others, winners, map(_strict, others, judged), strict=True)
+        for row, trial, difference in zip(others, winners, judged(others, default), strict=True)
     ]
     return {
         "version": FORMAT_VERSION,
@@ -162,13 +161,6 @@ def _with_error(comparison: Comparison, row: Results) -> dict[str, Any]:
     return {**row.to_json(), "error": error}
 
 
-def _strict(row: Results, difference: Difference) -> Difference:
-    """Return a difference without a good verdict where a run of the winner ended without a score."""
-    if difference.verdict is Verdict.BETTER and row.unscored:
-        return replace(difference, verdict=Verdict.NOT_SHOWN)
-    return difference
-
-
 def _sentence(row: Results, default: Results, difference: Difference, metric: str) -> str:
     name = row.configuration.name
     if row.configuration.config == default.configuration.config:
@@ -178,5 +170,4 @@ def _sentence(row: Results, default: Results, difference: Difference, metric: st
         Verdict.WORSE: f"{name} is worse than the default",
         Verdict.NOT_SHOWN: f"{name} is not shown to be better or worse than the default",
     }[difference.verdict]
-    broken = f"; {row.unscored} of its {len(row.trials)} runs ended without a score" if row.unscored else ""
-    return f"{said}: {spelled_difference(difference, metric)}{broken}"
+    return f"{said}: {spelled_difference(difference, row, default, metric)}"

@@ -12,6 +12,7 @@ from tuner.journal.history import History
 from tuner.space.domains import Constant
 from tuner.space.searchfile import SearchFile
 from tuner.space.space import Space
+from tuner.study.run_results import without_seed
 
 
 def default_configuration(file: SearchFile, history: History) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def default_configuration(file: SearchFile, history: History) -> dict[str, Any]:
             f"there is no default configuration to compare with: for {file.trainable}, a function of your own, it is "
             "the first of 'search.points', and this search began without one"
         )
-    return {name: value for name, value in trial.ask.config.items() if name != "seed"}
+    return without_seed(trial.ask.config)
 
 
 def _typed(space: Space) -> dict[str, Any]:

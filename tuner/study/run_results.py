@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from statistics import mean, stdev
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tuner.facts.records import Goal, State
 from tuner.journal.history import Trial
 from tuner.study.comparison import Comparison, Configuration
-from tuner.study.paired import Difference, mean_interval
+from tuner.study.paired import Difference, Verdict, differences
+from tuner.study.summary import summarized
 
 
 @dataclass(frozen=True)
@@ -68,23 +68,26 @@ def best_score(trial: Trial, goal: Goal) -> float | None:
     return None if report is None else report.score
 
 
-def paired(row: Results, other: Results) -> list[float]:
-    """Return ``row - other`` of the seeds for which both have a score."""
-    pairs = zip(row.scores, other.scores, strict=True)
-    return [one - two for one, two in pairs if one is not None and two is not None]
+def judged(rows: Sequence[Results], base: Results) -> list[Difference]:
+    """Judge how each of ``rows`` differs from ``base``, over the seeds for which both have a score.
+
+    What ended without a score under some seed is never called the better one: the pairs that are left would flatter it.
+    """
+    found = differences([_paired(row, base) for row in rows], base.goal)
+    return [_strict(difference, row, base) for difference, row in zip(found, rows, strict=True)]
 
 
-def summarized(values: Sequence[float | None]) -> dict[str, float | None]:
-    """Return mean, std and the ends of Student's 95 % interval of the mean, of the values that are there."""
-    known = [value for value in values if value is not None]
-    if len(known) < 2:
-        return {"mean": known[0] if known else None, "std": None, "low": None, "high": None}
-    low, high = mean_interval(known)
-    return {"mean": mean(known), "std": stdev(known), "low": low, "high": high}
-
-
-def spelled_difference(difference: Difference, metric: str) -> str:
+def spelled_difference(difference: Difference, row: Results, base: Results, metric: str) -> str:
     """Return a difference in words: ``val_accuracy +0.0123 on average, between +0.004 and +0.0206 (p 0.0031)``."""
+    unscored = (
+        f"; {item.unscored} of {len(item.trials)} runs of '{item.configuration.name}' ended without a score"
+        for item in (row, base)
+        if item.unscored
+    )
+    return _spelled(difference, metric) + "".join(unscored)
+
+
+def _spelled(difference: Difference, metric: str) -> str:
     if difference.mean is None:
         return "no pair of runs has scores"
     said = f"{metric} {difference.mean:+.4g} on average"
@@ -92,6 +95,18 @@ def spelled_difference(difference: Difference, metric: str) -> str:
         why = "one pair of runs" if difference.pairs == 1 else "equal differences"
         return f"{said}, but {why} cannot show how much chance does"
     return f"{said}, between {difference.low:+.4g} and {difference.high:+.4g} (p {difference.p_adjusted:.2g})"
+
+
+def _paired(row: Results, base: Results) -> list[float]:
+    pairs = zip(row.scores, base.scores, strict=True)
+    return [one - two for one, two in pairs if one is not None and two is not None]
+
+
+def _strict(difference: Difference, row: Results, base: Results) -> Difference:
+    flattered = {Verdict.BETTER: row, Verdict.WORSE: base}.get(difference.verdict)
+    if flattered is not None and flattered.unscored:
+        return replace(difference, verdict=Verdict.NOT_SHOWN)
+    return difference
 
 
 def _completed(trial: Trial) -> bool:

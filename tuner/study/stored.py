@@ -24,8 +24,8 @@ def stored_search(folder: Folder, overrides: Sequence[str] = ()) -> SearchFile:
 
     Args:
         folder: It holds a search.
-        overrides: Texts ``KEY=VALUE``; what may differ on a resume may differ here: data.root, resources, retries.
-            Without data.root the images of one's own files are nowhere: ``data.root`` is None then.
+        overrides: Texts ``KEY=VALUE``; where files lie, resources and retries may differ, as on a
+            resume. Without data.root the images of one's own files are nowhere: ``data.root`` is None then.
 
     Raises:
         ResultsDamagedError: search.json is not what was written.
@@ -36,7 +36,9 @@ def stored_search(folder: Folder, overrides: Sequence[str] = ()) -> SearchFile:
     file = _read(settings, overrides)
     differing = differences(portable_settings(recorded), portable_settings(file))
     if differing:
-        raise UsageError(f"only data.root, resources and retries may differ from the search's: {'; '.join(differing)}")
+        raise UsageError(
+            f"only data.root, data.weights, resources and retries may differ from the search's: {'; '.join(differing)}"
+        )
     return file
 
 

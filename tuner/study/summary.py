@@ -13,18 +13,21 @@ AVERAGED = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "calibrat
 
 
 def summary(scores: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
-    """Return for each averaged score its ``mean``, its ``std``, and ``low`` and ``high``, the ends of an interval.
-
-    The interval is Student's for the mean, at 95 %. With one seed it and the deviation are None.
+    """Return what ``summarized`` says of each averaged score.
 
     Args:
         scores: One mapping for each seed; none gives an empty summary.
     """
-    return {name: _of([float(one[name]) for one in scores]) for name in AVERAGED} if scores else {}
+    return {name: summarized([float(one[name]) for one in scores]) for name in AVERAGED} if scores else {}
 
 
-def _of(values: Sequence[float]) -> dict[str, float | None]:
-    if len(values) == 1:
-        return {"mean": values[0], "std": None, "low": None, "high": None}
-    low, high = mean_interval(values)
-    return {"mean": mean(values), "std": stdev(values), "low": low, "high": high}
+def summarized(values: Sequence[float | None]) -> dict[str, float | None]:
+    """Return ``mean`` and ``std`` of the values that are there, and ``low`` and ``high``, the ends of an interval.
+
+    The interval is Student's for the mean, at 95 %. With one value it and the deviation are None.
+    """
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return {"mean": known[0] if known else None, "std": None, "low": None, "high": None}
+    low, high = mean_interval(known)
+    return {"mean": mean(known), "std": stdev(known), "low": low, "high": high}
