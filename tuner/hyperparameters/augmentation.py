@@ -31,9 +31,18 @@ class Augmentation:
         unit="pixels",
         minimum=0,
         maximum=64,
+        source="He et al. 2016, there with zeros",
     )
-    flip: bool = boolean(False, "Mirror each image from left to right with probability 1/2.")
-    vertical_flip: bool = boolean(False, "Mirror each image from top to bottom with probability 1/2.")
+    flip: bool = boolean(
+        False,
+        "Mirror each image from left to right with probability 1/2.",
+        source="torchvision RandomHorizontalFlip",
+    )
+    vertical_flip: bool = boolean(
+        False,
+        "Mirror each image from top to bottom with probability 1/2.",
+        source="torchvision RandomVerticalFlip",
+    )
     rotation: float = real(
         0.0,
         "Rotate by an angle uniform in [-rotation, rotation] around the centre, bilinear; what comes in has the mean "

@@ -69,7 +69,7 @@ def _entry(field: Field) -> Iterator[str]:
     yield f"### `{field.name}`\n"
     yield f"{field.meaning}\n"
     unit = f", in {field.unit}" if field.unit else ""
-    yield f"- Values: {field.bounds}{unit}{' or null' if field.default is None else ''}"
+    yield f"- Values: {field.bounds}{unit}{', or null' if field.default is None else ''}"
     yield f"- Default: {_defaults(field)}"
     if field.applies:
         conditions = " and ".join(condition(FIELDS[parent], on) for parent, on in field.applies.items())
@@ -85,7 +85,7 @@ def _defaults(field: Field) -> str:
     words = [_spelled(field.default)]
     for parent, by_value in field.default_by.items():
         for default in dict.fromkeys(by_value.values()):
-            parents = " or ".join(str(value) for value, other in by_value.items() if other == default)
+            parents = " or ".join(_spelled(value) for value, other in by_value.items() if other == default)
             words.append(f"{_spelled(default)} where `{parent}` is {parents}")
     return ", ".join(words)
 

@@ -28,7 +28,8 @@ class Dropout:
 
     dropout: float = real(
         0.0,
-        "Probability of dropping in the fully connected part; at the very least before the last layer.",
+        "Probability of dropping before the last layer; in mlp, vit_small and pretrained vgg also between the fully "
+        "connected layers before it.",
         minimum=0,
         maximum=1,
         source="Srivastava et al. 2014, inverted: what is kept is divided by 1 - p",
@@ -44,9 +45,9 @@ class Dropout:
     dropout_kind: str = choice(
         "standard",
         ("standard", "spatial", "dropblock", "dropconnect", "concrete"),
-        "What is dropped. standard: single activations; spatial: whole feature maps; dropblock: squares of feature "
-        "maps; dropconnect: weights of the layer that comes next; concrete: single units and whole feature maps, with "
-        "rates that are learned for each layer from the given one on, where that is above 0. With spatial and "
+        "What is dropped where a rate is above 0. standard: single activations; spatial: whole feature maps; "
+        "dropblock: squares of feature maps; dropconnect: weights of the layer that comes next; concrete: single units "
+        "and whole feature maps, with rates that are learned for each layer from the given one on. With spatial and "
         "dropblock the fully connected part has standard dropout.",
         rules=(
             Rule(

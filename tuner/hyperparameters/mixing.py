@@ -28,12 +28,13 @@ class Mixing:
     mix_prob: float = real(
         1.0,
         "Share of batches, or of images where `mix_per` is image, that are mixed; with mixup and cutmix both on, a "
-        "fair draw picks one.",
+        "fair draw picks one. Has an effect where one of them is on.",
         minimum=0,
         maximum=1,
     )
     mix_per: str = choice(
         "batch",
         ("batch", "image"),
-        "What shares one draw of lambda, box and kind: the whole batch, as in the papers, or each image alone.",
+        "What shares one draw of lambda, box and kind: the whole batch, as in the papers, or each image alone. Has an "
+        "effect where mixup or cutmix is on.",
     )

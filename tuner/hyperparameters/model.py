@@ -127,8 +127,9 @@ class Model:
     norm: str = choice(
         "batch",
         NORMS,
-        "What normalizes feature maps between layers; never the logits. layer: over channels and pixels; rms: over "
-        "channels.",
+        "What normalizes feature maps between layers; never the logits. batch: each channel over images and pixels; "
+        "layer: each image over channels and pixels; group: each group of channels of an image over its pixels; "
+        "instance: each channel of an image over its pixels; rms: each pixel over channels, without a mean.",
         applies=_NORMED,
         default_by=_own("norm", "batch"),
         source="Ioffe and Szegedy 2015; Ba et al. 2016; Wu and He 2018; Ulyanov et al. 2016; Zhang and Sennrich 2019",
@@ -172,7 +173,9 @@ class Model:
         "default",
         ("default", *INITS),
         "Initial weights of convolutions and linear layers, with biases of zero; default is the architecture's own. "
-        "zeros never learns more than the last bias.",
+        "xavier, kaiming and orthogonal have the gain of the activation; lecun_normal has the variance 1/fan_in, "
+        "trunc_normal the standard deviation 0.02, uniform the bounds -0.05 and 0.05; zeros never learns more than the "
+        "last bias.",
         applies=_FRESH,
         source="torch.nn.init; Glorot and Bengio 2010; He et al. 2015; LeCun et al. 1998 for variance 1/fan_in",
     )

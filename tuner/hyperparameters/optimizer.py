@@ -63,6 +63,7 @@ class Optimizer:
         above=True,
         maximum=1,
         applies={"optimizer": ("adam", "adamw", "rmsprop")},
+        source="torch.optim; outside the root, as in Kingma and Ba 2015",
     )
     alpha: float = real(
         0.99,

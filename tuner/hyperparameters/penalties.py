@@ -27,12 +27,14 @@ class Penalties:
     )
     l1_proximal: bool = boolean(
         False,
-        "Take l1 out of the gradient and shrink weights after each step: sign(w) max(|w| - lr lambda, 0), exact zeros.",
+        "Take l1 out of the gradient and shrink weights after each step, which gives exact zeros: sign(w) max(|w| - lr "
+        "lambda, 0). Has an effect where l1 is above 0.",
         source="Daubechies et al. 2004 (ISTA), with the group's lr for every optimizer",
     )
     l2: float = real(
         0.0,
-        "Adds (lambda/2) sum w^2 to the objective: weight_decay, but for adamw, where it is not decoupled.",
+        "Adds (lambda/2) sum w^2 to the objective: the same steps as weight_decay, except with adamw, whose "
+        "weight_decay is decoupled.",
         minimum=0,
         maximum=10,
         source="Tikhonov; Hoerl and Kennard 1970",

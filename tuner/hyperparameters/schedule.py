@@ -57,7 +57,8 @@ class Schedule:
     )
     warmup_epochs: int = integer(
         0,
-        "Epochs over which the learning rate first rises linearly, per batch; cyclic and onecycle have their own rise.",
+        "Epochs over which the learning rate first rises linearly, per batch; cyclic and onecycle have their own rise. "
+        "It should be shorter than epochs: the rate never reaches lr otherwise.",
         unit="epochs",
         minimum=0,
         maximum=100_000,
@@ -225,7 +226,7 @@ class Schedule:
     )
     patience: int = integer(
         10,
-        "Epochs in a row without a better validation loss that plateau bears before it drops.",
+        "Epochs in a row without a better validation loss that plateau lets pass; after one more it drops.",
         unit="epochs",
         minimum=0,
         maximum=100_000,
@@ -243,7 +244,7 @@ class Schedule:
     )
     cooldown: int = integer(
         0,
-        "Epochs after a drop in which plateau counts none.",
+        "Epochs after a drop that plateau does not count.",
         unit="epochs",
         minimum=0,
         maximum=100_000,

@@ -53,8 +53,18 @@ class Stability:
         unit="epochs",
         minimum=1,
         maximum=100_000,
+        source="Prechelt 1998",
     )
-    early_stop_min_delta: float = real(0.0, "By how much an epoch must be better to count.", minimum=0, maximum=1e9)
+    early_stop_min_delta: float = real(
+        0.0,
+        "By how much an epoch's early_stop_metric must be better than the best before to count as better. Has an "
+        "effect where early_stop_patience is on.",
+        minimum=0,
+        maximum=1e9,
+    )
     early_stop_metric: str = choice(
-        "val_loss", ("val_loss", "val_accuracy"), "What early stopping watches: val_loss falls, val_accuracy rises."
+        "val_loss",
+        ("val_loss", "val_accuracy"),
+        "What early stopping watches: val_loss falls, val_accuracy rises. Has an effect where early_stop_patience is "
+        "on.",
     )
