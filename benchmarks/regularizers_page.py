@@ -72,10 +72,11 @@ def page(runs: Sequence[Run], cases: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the whole page.
 
     Args:
-        runs: Finished runs, those of the first of ``cases`` among them.
+        runs: Finished runs, those of the first of ``cases`` among them; runs of other cases are left out.
         cases: Name to what it changes in the base, which is the first one.
     """
     base, *others = cases
+    runs = [run for run in runs if run["case"] in cases]
     by_case = {case: {run["seed"]: run for run in runs if run["case"] == case} for case in cases}
     seeds = by_case[base]
     first = next(iter(seeds.values()))
