@@ -65,6 +65,11 @@ def test_a_configuration_resolves_to_itself() -> None:
     assert resolve(config).as_config() == config
 
 
+def test_integers_become_the_real_numbers_that_they_stand_for() -> None:
+    config = resolve({"optimizer": "adam", "beta1": 0, "lr": 1, "batch_size": 8}).as_config()
+    assert [type(config[name]) for name in ("beta1", "lr", "batch_size")] == [float, float, int]
+
+
 def test_all_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(UsageError) as caught:
         resolve({"optimizer": "adamw", "momentum": 0.9, "lrr": 1, "dropout": 2})

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tuner.facts.errors import UsageError
-from tuner.facts.fields import Field, condition
+from tuner.facts.fields import Field, Kind, condition
 from tuner.hyperparameters.augmentation import Augmentation
 from tuner.hyperparameters.budget import Budget
 from tuner.hyperparameters.declare import fields_of
@@ -77,13 +77,15 @@ def resolve(config: Mapping[str, object]) -> Hyperparameters:
     """
     known = {name: value for name, value in config.items() if name in FIELDS}
     problems = [_unknown(name) for name in config if name not in FIELDS]
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     for name, item in FIELDS.items():  # parents stand before their children
         default = item.default_for(values)
         values[name] = known.get(name, default)
         if (wrong := item.problem(values[name])) is not None:
             problems.append(f"{name} {wrong}")
             values[name] = default  # its children are judged by a value that can be one
+        elif item.kind is Kind.REAL and values[name] is not None:
+            values[name] = float(values[name])  # PyTorch's Adam refuses a beta of 0 that is an integer
     active = {name: value for name, value in values.items() if FIELDS[name].applies_to(values)}
     for name in known:
         if name not in active:
