@@ -213,6 +213,16 @@ def test_other_settings_are_refused_and_named_finished_or_not(tmp_path):
         run(recipe(tmp_path, "split_seed=3"))
 
 
+def test_another_metric_is_another_model_where_it_chooses_the_epoch(tmp_path):
+    run(recipe(tmp_path, "name=early", early_stop_patience=5))
+    with pytest.raises(UsageError, match=r"a model of other settings: metric.* now .*val_loss"):
+        run(recipe(tmp_path, "name=early", "metric.name=val_loss", early_stop_patience=5))
+    run(recipe(tmp_path))
+    heard = Heard()
+    run(recipe(tmp_path, "metric.name=val_loss"), heard=heard)
+    assert heard.epochs == [], "without held-out images no epoch is chosen"
+
+
 def test_set_aside_keeps_the_old_model(tmp_path):
     folder = run(recipe(tmp_path))
     with folder.writer():

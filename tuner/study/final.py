@@ -20,7 +20,7 @@ from tuner.facts.verdict import judge
 from tuner.hyperparameters.table import Hyperparameters, resolve
 from tuner.journal.storage import write_atomically
 from tuner.study.curve import Curve
-from tuner.study.final_images import final_images
+from tuner.study.final_images import final_images, holds_out
 from tuner.study.model_folder import WEIGHTS_FILE, ModelFolder, read_json, write_json
 from tuner.study.recipe import Recipe
 from tuner.study.summary import summary
@@ -185,7 +185,11 @@ class FinalTraining:
         data = {**self.recipe.data.portable(), "fingerprint": self.prepared.fingerprint}
         if self.weights is not None:
             data["weights"] = self.weights.fingerprint
-        return {"config": dict(self.recipe.config), "data": data}
+        settings: dict[str, Any] = {"config": dict(self.recipe.config), "data": data}
+        if holds_out(self.recipe):  # elsewhere no epoch is chosen
+            metric = self.recipe.file.metric
+            settings["metric"] = {"name": metric.name, "goal": str(metric.goal)}
+        return settings
 
     def _description(self, data: TrainingData) -> dict[str, Any]:
         """Return what config.json holds."""
