@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.study.comparisons import finished_search
+from tuner.cli.main import main
 from tuner.datasets.prepare import prepare
 from tuner.journal.log import read_events
 
@@ -74,6 +75,18 @@ def test_what_is_printed_and_what_is_kept(folder: Path) -> None:
     assert again.returncode == 0 and "Ray" not in again.stderr
     assert (kept / "events.jsonl").read_bytes() == log
     assert "bias and noise" in again.stdout and record["verdict"] in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--seeds", "1"], "--seeds: must be a whole number from 2 on"),
+        (["--top", "0"], "--top: must be a whole number"),
+    ],
+)
+def test_what_would_show_nothing_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["confirm", "s", *words]) == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -127,7 +127,6 @@ def test_one_regularizer_alone_is_all_of_them(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("text", "config", "words", "said"),
     [
-        (TEXT, CONFIG, {"seeds": 1}, "--seeds must be at least 2"),
         (TEXT, CONFIG, {"number": 7}, "has no trial 7; it has 1 trials"),
         (
             TEXT,

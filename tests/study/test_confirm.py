@@ -212,8 +212,6 @@ def test_images_that_do_not_suit_the_default_are_named_though_no_trial_was_train
 @pytest.mark.parametrize(
     ("text", "scores", "words", "said"),
     [
-        (OWN, [0.1, 0.2, 0.3], {"seeds": 1}, "--seeds must be at least 2"),
-        (OWN, [0.1, 0.2, 0.3], {"top": 0}, "--top must be at least 1"),
         (OWN, [None, None, None], {}, "has no completed trial to confirm"),
         (OWN.replace("points: [{x: 0.5}]", "seed: 1"), [0.1, 0.2, 0.3], {}, "the first of 'search.points'"),
         (OWN, [0.1, 0.2, 0.3], {"overrides": ["search.seed=2"]}, "search.seed (0, now 2)"),

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tuner.cli.options import add_comparison, comparison_command, tell_ending
+from tuner.cli.options import add_comparison, comparison_command, tell_ending, whole_number
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("name", metavar="NAME", nargs="?", help="the search; may be left out where there is one")
-    parser.add_argument("--trial", type=int, metavar="N", required=True, help="the trial's number")
+    parser.add_argument("--trial", type=whole_number(0), metavar="N", required=True, help="the trial's number")
     add_comparison(parser)
 
 

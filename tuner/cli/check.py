@@ -12,8 +12,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.cli.options import add_file, add_format
-from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
+from tuner.cli.options import add_file, add_format, whole_number
+from tuner.facts.errors import ExitCode, relative_to_cwd
 
 if TYPE_CHECKING:
     from tuner.space.parameters import Alternative
@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_file(parser)
     parser.add_argument(
-        "--samples", type=int, default=3, metavar="N", help="random configurations to show (default: 3)"
+        "--samples", type=whole_number(0), default=3, metavar="N", help="random configurations to show (default: 3)"
     )
     add_format(parser)
 
@@ -40,8 +40,6 @@ def run(args: argparse.Namespace) -> int:
     from tuner.hyperparameters.table import TRAINABLES
     from tuner.space.read import read_search_file
 
-    if args.samples < 0:
-        raise UsageError(f"--samples must be at least 0, not {args.samples}")
     file = read_search_file(Path(args.file), args.set, trainables=TRAINABLES)
     samples = _samples(file, args.samples)
     if args.json:

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tuner.cli.options import add_comparison, comparison_command, tell_ending
+from tuner.cli.options import add_comparison, comparison_command, tell_ending, whole_number
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("name", metavar="NAME", nargs="?", help="the search; may be left out where there is one")
-    parser.add_argument("--top", type=int, default=3, metavar="K", help="how many trials, by rank (default: 3)")
+    parser.add_argument(
+        "--top", type=whole_number(1), default=3, metavar="K", help="how many trials, by rank (default: 3)"
+    )
     add_comparison(parser)
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tuner.cli.device import add_device, chosen_device
-from tuner.cli.options import add_format
+from tuner.cli.options import add_format, add_results
 from tuner.facts.errors import ExitCode, UsageError
 from tuner.facts.records import DATASETS
 
@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split", choices=("test", "train"), help="default: test, or train where the data set has no other"
     )
-    parser.add_argument("--results", metavar="DIR", default="results", help="the results folder (default: results)")
+    add_results(parser)
     add_device(parser)
     add_format(parser)
 

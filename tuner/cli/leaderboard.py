@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tuner.cli.options import whole_number
+from tuner.cli.options import add_search, whole_number
 from tuner.facts.errors import ExitCode, UsageError
 
 _FORMATS = ("table", "json", "csv", "md")
@@ -27,8 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EXAMPLES
-    parser.add_argument("name", metavar="NAME", nargs="?", help="the search; may be left out where there is one")
-    parser.add_argument("--results", metavar="DIR", default="results", help="the results folder (default: results)")
+    add_search(parser)
     parser.add_argument(
         "--top", metavar="K", type=whole_number(0), default=10, help="rows to show; 0 for all (default: 10)"
     )

@@ -38,6 +38,24 @@ def add_file(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_search(parser: argparse.ArgumentParser) -> None:
+    """Declare which search of which results folder."""
+    parser.add_argument("name", metavar="NAME", nargs="?", help="the search; may be left out where there is one")
+    add_results(parser)
+
+
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--results``."""
+    parser.add_argument("--results", metavar="DIR", default="results", help="the results folder (default: results)")
+
+
+def add_progress(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--progress``."""
+    parser.add_argument(
+        "--progress", choices=("auto", "live", "lines", "none"), default="auto", help="how to show progress on stderr"
+    )
+
+
 def add_format(parser: argparse.ArgumentParser) -> None:
     """Declare ``--json``."""
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -45,8 +63,10 @@ def add_format(parser: argparse.ArgumentParser) -> None:
 
 def add_comparison(parser: argparse.ArgumentParser) -> None:
     """Declare what ``tuner confirm`` and ``tuner ablate`` share."""
-    parser.add_argument("--seeds", type=int, default=5, metavar="S", help="fresh seeds for each (default: 5)")
-    parser.add_argument("--results", metavar="DIR", default="results", help="the results folder (default: results)")
+    parser.add_argument(
+        "--seeds", type=whole_number(2), default=5, metavar="S", help="fresh seeds for each, at least 2 (default: 5)"
+    )
+    add_search(parser)
     parser.add_argument(
         "--set",
         action="append",
@@ -54,9 +74,7 @@ def add_comparison(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="where images lie and what a run takes: root=DIR, max_concurrent=2, gpus_per_trial=0.5; may be repeated",
     )
-    parser.add_argument(
-        "--progress", choices=("auto", "live", "lines", "none"), default="auto", help="how to show progress on stderr"
-    )
+    add_progress(parser)
     add_format(parser)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.cli.device import add_device, chosen_device
-from tuner.cli.options import add_format, whole_number
+from tuner.cli.options import add_format, add_results, whole_number
 from tuner.facts.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--top", metavar="K", type=whole_number(1), default=3, help="how many classes to show (default: 3)"
     )
-    parser.add_argument("--results", metavar="DIR", default="results", help="the results folder (default: results)")
+    add_results(parser)
     add_device(parser)
     add_format(parser)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tuner.cli.options import add_file, add_format
+from tuner.cli.options import add_file, add_format, add_progress, whole_number
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
 
 
@@ -51,10 +51,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted search, or start it")
     parser.add_argument("--restart", action="store_true", help="move an existing folder to <name>.<k> and start anew")
     parser.add_argument("--dry-run", action="store_true", help="check file, data and machine; touch no results")
+    add_progress(parser)
     parser.add_argument(
-        "--progress", choices=("auto", "live", "lines", "none"), default="auto", help="how to show progress on stderr"
+        "--top", type=whole_number(0), default=10, metavar="K", help="rows of the leaderboard at the end"
     )
-    parser.add_argument("--top", type=int, default=10, metavar="K", help="rows of the leaderboard at the end")
     add_format(parser)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuner.cli.options import add_results
 from tuner.facts.errors import ExitCode, ResultsDamagedError, UsageError, relative_to_cwd
 from tuner.facts.records import IN_OWN_FILES
 from tuner.facts.verdict import judge
@@ -40,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("trial", metavar="TRIAL", help="the trial's number, or <name>-<number>")
     parser.add_argument("--name", metavar="NAME", help="the search; may be left out where there is one")
-    parser.add_argument("--results", metavar="DIR", default="results", help="the results folder (default: results)")
+    add_results(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object")
     form.add_argument("--config", action="store_true", help="print the configuration alone, as YAML")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.cli.device import add_device, chosen_device
-from tuner.cli.options import add_format, whole_number
+from tuner.cli.options import add_format, add_progress, add_results, whole_number
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
 
 if TYPE_CHECKING:
@@ -58,15 +58,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting, such as dataset=digits"
     )
     parser.add_argument("--root", metavar="DIR", help="where the images lie, for data sets in files of your own")
-    parser.add_argument("--results", metavar="DIR", default="results", help="the results folder (default: results)")
+    add_results(parser)
     parser.add_argument("--seeds", metavar="N", type=whole_number(1), default=1, help="how many seeds (default: 1)")
     parser.add_argument(
         "--export", action="append", choices=_EXPORTS, default=[], help="also write the model in this form"
     )
     parser.add_argument("--restart", action="store_true", help="move an existing model to <number>.<k>, train anew")
-    parser.add_argument(
-        "--progress", choices=("auto", "live", "lines", "none"), default="auto", help="how to show progress on stderr"
-    )
+    add_progress(parser)
     add_device(parser)
     add_format(parser)
 

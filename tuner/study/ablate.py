@@ -64,8 +64,6 @@ def ablate(
     Raises:
         TunerError: There is nothing to compare, or results cannot be written.
     """
-    if seeds < 2:
-        raise UsageError("one seed says nothing of how much seeds differ: --seeds must be at least 2")
     folder = Folder(path)
     refuse_if_held(path)
     file = stored_search(folder, overrides)

@@ -44,7 +44,7 @@ def confirm(
 
     Args:
         path: The search's folder.
-        top: How many trials, by rank.
+        top: How many trials, by rank, at least 1.
         seeds: How many fresh seeds, at least 2.
         overrides: As for ``stored_search``.
         observer: Shown what happens.
@@ -55,10 +55,6 @@ def confirm(
     Raises:
         TunerError: What is asked for cannot be compared, or results cannot be written.
     """
-    if seeds < 2:
-        raise UsageError("one seed says nothing of how much seeds differ: --seeds must be at least 2")
-    if top < 1:
-        raise UsageError("--top must be at least 1")
     folder = Folder(path)
     refuse_if_held(path)
     file = stored_search(folder, overrides)
