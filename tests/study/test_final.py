@@ -177,10 +177,15 @@ def test_a_data_set_without_a_test_split_gives_a_model_without_test_scores(tmp_p
     assert (metrics["seeds"][0]["test"], metrics["summary"]) == (None, {})
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A model of two seeds that nothing interrupted; tests do not change it."""
+    return run(recipe(tmp_path_factory.mktemp("whole"), epochs=3), seeds=2)
+
+
 @pytest.mark.parametrize("after", [1, 2, 3, 5])
-def test_an_interrupted_training_goes_on_where_it_was(tmp_path, after):
-    whole = run(recipe(tmp_path, epochs=3), seeds=2)
-    made = recipe(tmp_path, "name=cut", epochs=3)
+def test_an_interrupted_training_goes_on_where_it_was(tmp_path, whole, after):
+    made = recipe(tmp_path, epochs=3)
     heard = Heard(interrupt_after=after)
     with pytest.raises(KeyboardInterrupt):
         run(made, 2, heard)
@@ -270,23 +275,35 @@ def test_a_damaged_model_is_one_sentence(tmp_path, file, content):
         TrainedModel.load(folder, CPU)
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("changes", [{}, {"model": "resnet9"}], ids=["cnn", "resnet9"])
-def test_an_export_gives_the_models_probabilities_for_any_batch(tmp_path, form, changes):
-    folder = run(recipe(tmp_path, **changes, epochs=1))
-    model = TrainedModel.load(folder, CPU)
-    path = export(model, folder.path, form)
-    assert path.name == f"model.{form}"
+@pytest.fixture(scope="module", params=FORMS)
+def exported(request, whole, tmp_path_factory):
+    """A form, and the file in which the whole model lies in it."""
+    folder = tmp_path_factory.mktemp(request.param)
+    return request.param, export(TrainedModel.load(whole, CPU), folder, request.param)
+
+
+def gives_the_same(path: Path, form: str, model: TrainedModel) -> None:
     images = torch.from_numpy(load_test(PREPARED)[0].copy())
     for count in (1, 5, 200):
         said = RUNTIMES[form](path, images[:count])
         torch.testing.assert_close(said.double(), model.probabilities(images[:count]), atol=1e-5, rtol=0)
 
 
+def test_an_export_gives_the_models_probabilities_for_any_batch(exported, whole):
+    form, path = exported
+    assert path.name == f"model.{form}"
+    gives_the_same(path, form, TrainedModel.load(whole, CPU))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
-def test_an_export_names_no_file_of_this_machine(tmp_path, form):
-    folder = run(recipe(tmp_path, epochs=1))
-    path = export(TrainedModel.load(folder, CPU), folder.path, form)
+def test_an_export_of_another_network(tmp_path, form):
+    model = TrainedModel.load(run(recipe(tmp_path, model="resnet9", epochs=1)), CPU)
+    gives_the_same(export(model, tmp_path, form), form, model)
+
+
+def test_an_export_names_no_file_of_this_machine(exported):
+    form, path = exported
     package = str(Path(tuner.__file__).parent).encode()
     assert package not in path.read_bytes()
     if form == "pt2":
