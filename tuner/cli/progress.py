@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections import Counter, deque
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -13,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from tuner.cli.tally import Tally
 from tuner.facts.records import State
 from tuner.journal.events import End, Epoch, Event
 from tuner.journal.history import Trial
@@ -20,7 +20,6 @@ from tuner.search.ledger import Ledger
 from tuner.study.observer import Observer, Silent, Work
 
 _REFRESH_SECONDS = 0.25
-_RATE_WINDOW_SECONDS = 30.0
 _COLOURS = {
     State.COMPLETED: "green",
     State.STOPPED: "yellow",
@@ -51,7 +50,7 @@ class _Lines(_Quiet):
     """One line for each finished trial."""
 
     def started(self, work: Work, ledger: Ledger) -> None:
-        self._tally = _Tally(work, ledger)
+        self._tally = Tally(work, ledger)
         self.notice(_headline(work, ledger))
 
     def heard(self, event: Event) -> None:
@@ -73,7 +72,7 @@ class _Live(_Quiet):
         self._console.print(Text(text))
 
     def started(self, work: Work, ledger: Ledger) -> None:
-        self._tally = _Tally(work, ledger)
+        self._tally = Tally(work, ledger)
         self.notice(_headline(work, ledger))
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
@@ -124,83 +123,6 @@ class _Live(_Quiet):
         return Group(bar, states, *([Text(f"best: {tally.best_text()}")] if work.contest else []), running)
 
 
-class _Tally:
-    """Counts of a search, kept up event by event."""
-
-    def __init__(self, work: Work, ledger: Ledger) -> None:
-        self.work = work
-        self.ledger = ledger
-        self._best: tuple[float, int] | None = None
-        self._epochs: deque[float] = deque()
-        self._states: Counter[State] = Counter()
-        self._began = time.monotonic()
-        self._done_before = 0
-        for trial in ledger.history.trials.values():
-            if trial.end is not None:
-                self._count(trial)
-        self._done_before = self.done
-
-    @property
-    def done(self) -> int:
-        """Ended trials, those of earlier drivers included."""
-        return sum(self._states.values())
-
-    def ended(self, event: End) -> Trial:
-        """Count an ended trial; returns it."""
-        trial = self.ledger.history.trials[event.n]
-        self._count(trial)
-        return trial
-
-    def epoch(self) -> None:
-        """Count an epoch."""
-        self._epochs.append(time.monotonic())
-
-    def rate(self) -> float:
-        """Return epochs a second over the last half minute."""
-        now = time.monotonic()
-        while self._epochs and now - self._epochs[0] > _RATE_WINDOW_SECONDS:
-            self._epochs.popleft()
-        return len(self._epochs) / max(1.0, min(_RATE_WINDOW_SECONDS, now - self._began))
-
-    def states(self) -> dict[str, int]:
-        """Return state to count, running first."""
-        counts = {"running": len(self.running())} | {str(state): count for state, count in self._states.items()}
-        return {state: count for state, count in counts.items() if count}
-
-    def running(self) -> list[Trial]:
-        """Return the trials that have not ended."""
-        return self.ledger.history.unfinished
-
-    def seconds_left(self) -> float | None:
-        """Return the time left at the pace so far, or None before it is known; a time budget bounds it."""
-        fresh = self.done - self._done_before
-        bounds = []
-        if fresh:
-            pace = (time.monotonic() - self._began) / fresh
-            bounds.append(pace * (self.work.count - self.done))
-        if self.work.time_budget is not None:
-            bounds.append(max(0.0, self.work.time_budget - self.ledger.active_seconds))
-        return min(bounds, default=None)
-
-    def best_text(self) -> str:
-        """Return the best score so far in words."""
-        if self._best is None:
-            return "no trial has completed yet"
-        return f"{self.work.metric.name} {self._best[0]:.4f} (trial {self._best[1]})"
-
-    def is_best(self, number: int) -> bool:
-        """Return whether a trial is the best so far, where that is what is looked for."""
-        return self.work.contest and self._best is not None and self._best[1] == number
-
-    def _count(self, trial: Trial) -> None:
-        self._states[trial.state] += 1
-        report = trial.best(self.work.metric.goal)
-        if trial.state is not State.COMPLETED or report is None:
-            return
-        if self._best is None or self.work.metric.goal.better(report.score, self._best[0]):
-            self._best = (report.score, trial.number)
-
-
 def _headline(work: Work, ledger: Ledger) -> str:
     before = sum(trial.end is not None for trial in ledger.history.trials.values())
     resumed = f", {before} ended before" if before else ""
@@ -211,7 +133,7 @@ def _headline(work: Work, ledger: Ledger) -> str:
     )
 
 
-def _story(trial: Trial, tally: _Tally) -> str:
+def _story(trial: Trial, tally: Tally) -> str:
     assert trial.end is not None
     report = trial.best(tally.work.metric.goal)
     parts = [str(trial.state), f"after {trial.last_epoch} epochs"]
@@ -224,7 +146,7 @@ def _story(trial: Trial, tally: _Tally) -> str:
     return " ".join(parts)
 
 
-def _left(tally: _Tally) -> str:
+def _left(tally: Tally) -> str:
     seconds = tally.seconds_left()
     return "" if seconds is None else f"about {_spelled(seconds)} left"
 
