@@ -84,3 +84,13 @@ def test_a_list_of_integers_rises(tmp_path, wrong):
 def test_a_list_of_integers_is_fixed_or_one_of_several(tmp_path):
     assert sample(read(tmp_path, ["milestones: [2, 5]"]).space, random.Random(0)) == {"milestones": [2, 5]}
     assert read(tmp_path, ["milestones: {values: [[2, 5], [3], []]}"]).space.size() == 3
+
+
+def test_a_listed_value_that_a_rule_keeps_out_is_warned_of(tmp_path):
+    def warnings(groups):
+        given = ["norm: {values: [batch, group]}", "model: cnn", "width: {min: 9, max: 15}"]
+        file = read(tmp_path, [*given, f"groups: {{value: {groups}, when: {{norm: group}}}}"], search="{trials: 2}")
+        return [(warning.line, warning.message) for warning in file.warnings]
+
+    assert warnings(8) == [(3, "'norm' is never group here: groups must divide the width")]
+    assert warnings(5) == []

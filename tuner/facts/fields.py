@@ -143,7 +143,7 @@ class Field:
         if self.kind is Kind.INTEGERS:
             rising = all(first < second for first, second in pairwise(value))
             return rising and all(map(self._between, value))
-        return math.isfinite(value) and self._between(value)
+        return self._between(value) and math.isfinite(value)
 
     def _between(self, value: float) -> bool:
         if self.minimum is not None and (value <= self.minimum if self.above else value < self.minimum):
@@ -155,7 +155,7 @@ def condition(parent: Field, values: Sequence[object]) -> str:
     """Return in words which of a parent's values are meant: by what it is, or by what it is not if that is shorter."""
     others = [choice for choice in parent.choices if choice not in values]
     if 0 < len(others) < len(values) and len(values) > _MOST_LISTED:
-        return f"{parent.name} is not {' or '.join(others)}"
+        return f"{parent.name} is {'none of ' if len(others) > 1 else 'not '}{', '.join(others)}"
     return f"{parent.name} is {' or '.join(value if isinstance(value, str) else _spelled(value) for value in values)}"
 
 

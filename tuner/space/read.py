@@ -16,7 +16,7 @@ from tuner.space.files import read_text
 from tuner.space.overrides import Flags, override
 from tuner.space.parameters_section import ParametersSection, budget, read_parameters
 from tuner.space.problems import Place, Reporter, suggestion
-from tuner.space.rules import with_rules
+from tuner.space.rules import warn_of_excluded, with_rules
 from tuner.space.searchfile import Data, Metric, Resources, Scheduler, Search, SearchFile
 from tuner.space.sections import SECTIONS, TOP, TOP_KEYS, Section, keys_of, read_section
 from tuner.space.space import Space
@@ -200,6 +200,7 @@ class _Reading:
             if self._report.errors == before:
                 node = constraints[0][0] if constraints else self._nodes.get("parameters")
                 check_satisfiable(space, self._whole if node is None else node.place, self._report)
+                warn_of_excluded(space, parameters.entries, self._report)
         return space, read_points(search.nodes.get("points"), space, self._report) if parameters.whole else ()
 
     def _name(self) -> str:

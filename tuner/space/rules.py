@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from dataclasses import replace
 
 from tuner.facts.fields import Field, Rule
 from tuner.space.applicability import with_parents
 from tuner.space.conditions import Entries, ancestors, combine, listed
+from tuner.space.domains import spelled
 from tuner.space.problems import Reporter
+from tuner.space.sampling import draw
 from tuner.space.space import Space, with_defaults
+
+#: Random configurations that are looked at for values that never come up.
+_TRIED = 300
+#: How many of them must have a value before its absence says anything.
+_ENOUGH = 8
 
 
 def with_rules(space: Space, entries: Entries, fields: Mapping[str, Field], report: Reporter) -> Space:
@@ -32,6 +40,27 @@ def with_rules(space: Space, entries: Entries, fields: Mapping[str, Field], repo
     return replace(
         space, rules=tuple(rules), defaults={name: fields[name] for name in needed if name not in space.parameters}
     )
+
+
+def warn_of_excluded(space: Space, entries: Entries, report: Reporter) -> None:
+    """Warn of listed values that a rule keeps out of every configuration, as far as random ones tell.
+
+    Such as ``freeze_backbone: {values: [false, true]}`` beside a range of ``drop_path`` that holds everywhere.
+    """
+    if not space.rules:
+        return
+    generator = random.Random(0)
+    tried = [space.configure(lambda _, domain: draw(domain, generator)) for _ in range(_TRIED)]
+    broken = [space.broken_rule(config) for config in tried]
+    for name in (name for name, entry in entries.items() if listed(entry) and entry.parameter.size != 1):
+        reasons: dict[str, list[Rule | None]] = {}
+        for config, rule in zip(tried, broken, strict=True):
+            if name in config:
+                reasons.setdefault(spelled(config[name]), []).append(rule)
+        for value, found in reasons.items():
+            first = found[0]
+            if first is not None and len(found) >= _ENOUGH and all(found):
+                report.warn(entries[name].key, f"'{name}' is never {value} here: {first.says}")
 
 
 def _all_of(rule: Rule) -> frozenset[str]:

@@ -62,8 +62,13 @@ class Space:
         """
         values = with_defaults(config, self.defaults) if self.defaults else config
         constraints = (f"the constraint '{item}'" for item in self.constraints if not _fulfilled(item, values))
-        rules = (f"a rule: {rule.says}" for rule in self.rules if not rule.holds(values))
+        rules = (f"a rule: {rule.says}" for rule in (self.broken_rule(config),) if rule is not None)
         return next(chain(constraints, rules), None)
+
+    def broken_rule(self, config: Mapping[str, object]) -> Rule | None:
+        """Return the first rule that a configuration breaks, or None."""
+        values = with_defaults(config, self.defaults) if self.defaults else config
+        return next((rule for rule in self.rules if not rule.holds(values)), None)
 
     def configurations(self) -> Iterator[dict[str, object]]:
         """Yield every configuration that the constraints allow.
