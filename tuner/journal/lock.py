@@ -81,14 +81,18 @@ def is_held(folder: Path) -> bool:
     return False
 
 
-def refuse_if_held(folder: Path) -> None:
-    """Called before work that a live search on the same folder would make vain.
+def refuse_if_held(folder: Path, holder: str = "a running search") -> None:
+    """Called before work that a live writer of the same folder would make vain.
+
+    Args:
+        folder: The folder.
+        holder: Who may hold it, as an error says it.
 
     Raises:
-        ResultsHeldError: A live search writes to the folder.
+        ResultsHeldError: A live process writes to the folder.
     """
     if is_held(folder):
-        raise _held(folder, "a running search")
+        raise _held(folder, holder)
 
 
 def _still_there(lock: int, path: Path) -> bool:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from tuner.facts.errors import ResultsDamagedError, relative_to_cwd
 from tuner.journal.storage import write_atomically
 from tuner.training.diagnostics.epoch import Diagnostics
 from tuner.training.observed import Observed
@@ -21,6 +22,9 @@ class Curve:
     Args:
         file: Continued where it exists; its folder is made.
         diagnostics: Looks at each epoch; None for none.
+
+    Raises:
+        ResultsDamagedError: The file is not what was written.
     """
 
     def __init__(self, file: Path, diagnostics: Diagnostics | None = None) -> None:
@@ -58,9 +62,12 @@ class Curve:
 
     def _read(self) -> None:
         texts = self._file.read_text(encoding="utf-8").split("\n")[:-1]  # a last line without its end was cut
-        for text in texts:
-            line = json.loads(text)
-            self._lines[line["report"]["epoch"]] = line
+        try:
+            for text in texts:
+                line = json.loads(text)
+                self._lines[line["report"]["epoch"]] = line
+        except (ValueError, KeyError, TypeError) as error:
+            raise ResultsDamagedError(f"{relative_to_cwd(self._file)} is damaged") from error
         write_atomically(self._file, "".join(text + "\n" for text in texts).encode())
 
 

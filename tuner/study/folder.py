@@ -11,6 +11,7 @@ from typing import Any
 from tuner.facts.errors import ResultsDamagedError, ResultsHeldError, StorageError, UsageError, relative_to_cwd
 from tuner.facts.provenance import commit, versions
 from tuner.journal.history import History
+from tuner.journal.lock import refuse_if_held
 from tuner.journal.log import Log, open_log, read_events
 from tuner.journal.storage import FileStorage, write_atomically
 from tuner.leaderboard.info import SearchInfo
@@ -141,8 +142,10 @@ class Folder:
         """Rename the folder to the first free ``<name>.<k>``; returns its new path.
 
         Raises:
-            ResultsHeldError: Another driver writes to it.
+            ResultsHeldError: Another driver, a comparison or a final training writes to it.
         """
+        for lock in self.path.glob("*/**/.lock"):
+            refuse_if_held(lock.parent, "a comparison or a final training")
         k = 1
         while (aside := self.path.with_name(f"{self.path.name}.{k}")).exists():
             k += 1
