@@ -13,6 +13,7 @@ from tests.study.finals import train_mine
 from tuner.cli.main import main
 from tuner.datasets.prepare import prepare
 from tuner.datasets.test_split import load_test
+from tuner.study.model_folder import find_model
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,15 @@ def test_no_such_data_is_one_sentence(trained, capsys, words, said) -> None:
     assert evaluate(trained, *words) == 2
     err = capsys.readouterr().err
     assert said in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["a-b/1", "a-b-1", "mine-2", "results/a-b/models/1"])
+def test_a_model_is_found_by_name_and_number(tmp_path, monkeypatch, text) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place in ("a-b/models/1", "models/mine-2"):
+        (tmp_path / "results" / place).mkdir(parents=True)
+        (tmp_path / "results" / place / "config.json").touch()
+    assert find_model(text, Path("results")).path.parts[-1] == ("mine-2" if text == "mine-2" else "1")
 
 
 def test_no_such_model_lists_those_that_there_are(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,6 +51,14 @@ def test_a_trial_on_one_page(results: str, capsys: pytest.CaptureFixture[str]) -
     assert f"checkpoints{'/'}1/epoch-2" in call(capsys, "demo-1", "--results", results)
 
 
+def test_one_of_several_searches_is_named_with_the_trial(results: str, capsys: pytest.CaptureFixture[str]) -> None:
+    write_search(Path(results) / "with-hyphen", [Open(at=NOON, slots=1, trials=1), *trial(0, [0.5])])
+    for words in (["with-hyphen/0"], ["with-hyphen-0"], ["0", "--name", "with-hyphen"]):
+        assert "1 of 1" in call(capsys, *words, "--results", results)
+    assert main(["show", "0", "--results", results]) == 2
+    assert "name one (tuner show NAME/0 or --name NAME)" in capsys.readouterr().err
+
+
 def test_why_a_trial_ended(results: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "ASHA stopped it" in call(capsys, "2", "--results", results)
     failed = call(capsys, "4", "--results", results)
@@ -110,7 +118,7 @@ def test_the_verdict_is_seen_from_the_curves(tmp_path: Path, capsys: pytest.Capt
     assert "\nverdict" not in page("without-accuracies")
 
 
-@pytest.mark.parametrize("word", ["9", "x", "demo-", "demo-1-x", "99999999999999999999", "٣", "other-1"])
+@pytest.mark.parametrize("word", ["9", "x", "demo-", "/1", "demo-1-x", "demo/x", "99999999999999999999", "٣", "other-1"])
 def test_no_such_trial_is_one_sentence(results: str, capsys: pytest.CaptureFixture[str], word: str) -> None:
     assert main(["show", word, "--results", results]) == 2
     captured = capsys.readouterr()

@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EXAMPLES
-    parser.add_argument("model", metavar="MODEL", help="the model's folder, or NAME/NUMBER below the results folder")
+    parser.add_argument("model", metavar="MODEL", help="the model's folder, or NAME/NUMBER as in the results folder")
     parser.add_argument("--data", metavar="DATASET|FOLDER", required=True, help="a data set's name, or a folder")
     parser.add_argument("--root", metavar="DIR", help="where the files of a data set by name lie")
     parser.add_argument(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("model", metavar="MODEL", help="the model's folder, or NAME/NUMBER below the results folder")
+    parser.add_argument("model", metavar="MODEL", help="the model's folder, or NAME/NUMBER as in the results folder")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="image files")
     parser.add_argument(
         "--top", metavar="K", type=whole_number(1), default=3, help="how many classes to show (default: 3)"

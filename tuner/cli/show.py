@@ -39,7 +39,7 @@ _NOT_BARE = frozenset({"true", "false", "null", "True", "False", "Null", "TRUE",
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("trial", metavar="TRIAL", help="the trial's number, or <name>-<number>")
+    parser.add_argument("trial", metavar="TRIAL", help="NAME/NUMBER, NAME-NUMBER, or the number alone")
     parser.add_argument("--name", metavar="NAME", help="the search; may be left out where there is one")
     add_results(parser)
     form = parser.add_mutually_exclusive_group()
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from tuner.leaderboard.trial import load_trial
 
     name, number = _named(args.trial, args.name)
-    folder = find_search(Path(args.results), name)
+    folder = find_search(Path(args.results), name, how=f"tuner show NAME/{number} or --name NAME")
     trial = load_trial(folder, number)
     if args.json:
         print(_as_json(trial))
@@ -68,10 +68,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _named(text: str, name: str | None) -> tuple[str | None, int]:
-    """Return name and number of ``17`` or ``cifar10-17``."""
-    head, _, tail = text.rpartition("-")
-    if not _NUMBER.fullmatch(tail) or (not head and "-" in text):
-        raise UsageError(f"'{text}' is no trial; it is a number, or <name>-<number> as in the column trial_id")
+    """Return name and number of ``cifar10/17``, ``cifar10-17`` or ``17``."""
+    head, separator, tail = text.rpartition("/" if "/" in text else "-")
+    if not _NUMBER.fullmatch(tail) or (separator and not head):
+        raise UsageError(f"'{text}' is no trial; it is NAME/NUMBER, NAME-NUMBER as in the column trial_id, or a number")
     if head and name not in (None, head):
         raise UsageError(f"'{text}' is a trial of '{head}', and --name says '{name}'")
     return head or name, int(tail)

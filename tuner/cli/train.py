@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   tuner train --from cifar10 --rank 1
   tuner train --from cifar10 --trial 17 --seeds 5 --export onnx
-  tuner show 17 --config > mine.yaml && tuner train --config mine.yaml --set dataset=cifar10
+  tuner show cifar10/17 --config > mine.yaml && tuner train --config mine.yaml --set dataset=cifar10
 
 Training and validation images are all trained on; a configuration with early stopping, or whose schedule is plateau,
 keeps its validation images to decide by. The test split is read once a seed, at the end. The model lies in

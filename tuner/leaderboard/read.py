@@ -58,12 +58,13 @@ def list_searches(results: Path) -> list[Path]:
     return sorted(folder for folder in results.iterdir() if is_search(folder)) if results.is_dir() else []
 
 
-def find_search(results: Path, name: str | None) -> Path:
+def find_search(results: Path, name: str | None, *, how: str = "NAME") -> Path:
     """Return the folder of a search.
 
     Args:
         results: The results folder.
         name: A folder below it; None where there is one search.
+        how: How a command is told the name, for the text where there are several.
 
     Raises:
         UsageError: No such search, or several and no name; the text lists what there is.
@@ -78,7 +79,7 @@ def find_search(results: Path, name: str | None) -> Path:
     there_are = f"{relative_to_cwd(results)} holds {', '.join(searches)}"
     if name is None:
         if len(searches) > 1:
-            raise UsageError(f"several searches; name one: {there_are}")
+            raise UsageError(f"several searches; name one ({how}): {there_are}")
         return next(iter(searches.values()))
     if name not in searches:
         near = get_close_matches(name, searches, n=1)

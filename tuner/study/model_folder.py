@@ -130,13 +130,14 @@ class ModelFolder:
 
 
 def find_model(text: str, results: Path) -> ModelFolder:
-    """Return a model by its folder, or as ``NAME/NUMBER`` below the results folder.
+    """Return a model by its folder, or as ``NAME/NUMBER`` or ``NAME-NUMBER`` below the results folder.
 
     Raises:
         UsageError: There is none; the text lists those that there are.
     """
-    name, _, number = text.strip("/").rpartition("/")
-    places = [Path(text), results / name / "models" / number, results / "models" / text]
+    named = [text.strip("/").rpartition(separator) for separator in "/-"]
+    of_trial = [results / name / "models" / number for name, _, number in named]
+    places = [Path(text), *of_trial, results / "models" / text]
     for place in places:
         if (place / CONFIG_FILE).exists():
             return ModelFolder(place)

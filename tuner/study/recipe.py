@@ -71,7 +71,7 @@ def from_search(
         UsageError: No such search or trial, a trainable of one's own, or overrides that change the configuration.
         ResultsDamagedError: A file of the results is not what was written.
     """
-    folder = find_search(results, name)
+    folder = find_search(results, name, how="--from NAME")
     number = _number_at(folder, rank) if rank is not None else trial
     assert number is not None, "the command asks for one of both"
     config = load_trial(folder, number).config
