@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tuner.facts.errors import ResultsDamagedError
+from tuner.facts.errors import ResultsDamagedError, StorageError
 from tuner.facts.records import Goal
 from tuner.training import checkpoints
 from tuner.training.early_stopping import BestWeights
@@ -40,6 +40,32 @@ def test_a_save_that_fails_leaves_the_checkpoint_before_it(tmp_path):
     with pytest.raises(OSError, match="no space"):
         checkpoints.save(tmp_path, 2, {"model": model, "other": Unwritable()})
     assert (tmp_path / "state.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("width", [2, 2000], ids=["when the file is flushed", "inside PyTorch's writer"])
+def test_a_full_disk_is_one_sentence_and_leaves_the_checkpoint_before_it(tmp_path, width):
+    checkpoints.save(tmp_path, 1, {"model": nn.Linear(2, 2)})
+    (tmp_path / "state.pt.tmp").symlink_to("/dev/full")
+    with pytest.raises(StorageError, match=r"state.pt cannot be written: No space left on device$"):
+        checkpoints.save(tmp_path, 2, {"model": nn.Linear(width, 2)})
+    assert [file.name for file in tmp_path.iterdir()] == ["state.pt"]
+    assert checkpoints.load(tmp_path, {}) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_the_storages_failure(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="cannot be written: Not a directory"):
+        checkpoints.save(tmp_path / "file" / "new", 1, {})
+
+
+def test_an_error_of_ours_is_not_taken_for_the_storages(tmp_path, monkeypatch):
+    def out_of_memory(state, file):
+        raise RuntimeError("CUDA out of memory")
+
+    monkeypatch.setattr(torch, "save", out_of_memory)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        checkpoints.save(tmp_path, 1, {})
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_cut_short_at_writing_is_never_read(tmp_path):

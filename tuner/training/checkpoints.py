@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from tuner.facts.errors import ResultsDamagedError
+from tuner.facts.errors import ResultsDamagedError, StorageError, relative_to_cwd
+from tuner.journal.storage import make_durable
 from tuner.training.state_files import read_state
 
 FILE_NAME = "state.pt"
@@ -27,20 +29,35 @@ class Part(Protocol):
 
 
 def save(folder: Path, epoch: int, parts: Mapping[str, Part]) -> None:
-    """Replace the folder's checkpoint: written beside it, made durable, then renamed over it."""
+    """Replace the folder's checkpoint: written beside it, made durable, then renamed over it.
+
+    Raises:
+        StorageError: It cannot be written; the checkpoint before it is as it was.
+    """
     state = {"epoch": epoch, **{name: part.state_dict() for name, part in parts.items()}}
-    folder.mkdir(parents=True, exist_ok=True)
     beside = folder / f"{FILE_NAME}.tmp"
-    with beside.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(folder / FILE_NAME)
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        folder.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(folder / FILE_NAME)
+        make_durable(folder)
+    except (OSError, RuntimeError) as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        if (refused := _storage_error(error)) is None:
+            raise
+        place = relative_to_cwd(folder / FILE_NAME)
+        raise StorageError(f"the checkpoint {place} cannot be written: {refused.strerror or refused}") from error
+
+
+def _storage_error(error: BaseException | None) -> OSError | None:
+    """Return what the storage said: PyTorch's writer, when it closes, raises a RuntimeError over it."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def load(folder: Path, parts: Mapping[str, Part]) -> int:
