@@ -63,6 +63,8 @@ def test_classes_are_matched_by_name_and_may_be_fewer(
     assert (support["3"], support["7"], sum(support.values())) == (20, 20, 40)
     assert record["accuracy"] > 0.6, "in the data set 3 has the label 0, in the model 3"
     assert record["split"] == "train"
+    assert evaluate(trained, "--data", str(tmp_path)) == 0
+    assert f"mine on {tmp_path}, all 40 images\n" in capsys.readouterr().out
 
 
 def test_a_folder_with_a_test_part_is_measured_on_that(

@@ -118,7 +118,9 @@ def test_the_verdict_is_seen_from_the_curves(tmp_path: Path, capsys: pytest.Capt
     assert "\nverdict" not in page("without-accuracies")
 
 
-@pytest.mark.parametrize("word", ["9", "x", "demo-", "/1", "demo-1-x", "demo/x", "99999999999999999999", "٣", "other-1"])
+@pytest.mark.parametrize(
+    "word", ["9", "x", "demo-", "/1", "demo-1-x", "demo/x", "99999999999999999999", "٣", "other-1"]
+)
 def test_no_such_trial_is_one_sentence(results: str, capsys: pytest.CaptureFixture[str], word: str) -> None:
     assert main(["show", word, "--results", results]) == 2
     captured = capsys.readouterr()

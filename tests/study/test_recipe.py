@@ -38,6 +38,14 @@ def test_what_a_search_does_not_have_is_named(tmp_path, what, said):
         from_search(tmp_path, None, **what)
 
 
+def test_images_of_ones_own_are_where_the_option_says(tmp_path):
+    write_finished_search(tmp_path, data={"dataset": "parquet"})
+    with pytest.raises(UsageError, match=r"^no result records where parquet images lie; say --root DIR$"):
+        from_search(tmp_path, None, rank=1)
+    for said in ({"overrides": [f"root={tmp_path}"]}, {"flags": {"data.root": ("--root", str(tmp_path))}}):
+        assert from_search(tmp_path, None, rank=1, **said).data.root == str(tmp_path)
+
+
 def test_no_trial_has_completed_yet(tmp_path):
     write_finished_search(tmp_path, [None])
     with pytest.raises(UsageError, match="no trial has completed yet"):

@@ -40,6 +40,7 @@ def test_a_search_of_ones_own_trainable(tmp_path: Path) -> None:
     before = (tmp_path / "results/s/events.jsonl").read_bytes()
     code, out, err = search(tmp_path, "--json")
     assert code == 0 and json.loads(out) == record and "nothing was run" in err
+    assert err.endswith(f"next: tuner show s/{best['number']}\n")
     assert (tmp_path / "results/s/events.jsonl").read_bytes() == before
     code, out, err = search(tmp_path, "--seed", "4")
     assert code == 2 and "search.seed (3, now 4)" in err and out == ""

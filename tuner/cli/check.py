@@ -12,7 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.cli.options import add_file, add_format, whole_number
+from tuner.cli.options import add_file, add_format, add_root, root_flag, whole_number
 from tuner.facts.errors import ExitCode, relative_to_cwd
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _WHEN = 24
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_file(parser)
+    add_root(parser)
     parser.add_argument(
         "--samples", type=whole_number(0), default=3, metavar="N", help="random configurations to show (default: 3)"
     )
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from tuner.hyperparameters.table import TRAINABLES
     from tuner.space.read import read_search_file
 
-    file = read_search_file(Path(args.file), args.set, trainables=TRAINABLES)
+    file = read_search_file(Path(args.file), args.set, trainables=TRAINABLES, flags=root_flag(args))
     samples = _samples(file, args.samples)
     if args.json:
         print(json.dumps(_as_json(file, samples), ensure_ascii=False))

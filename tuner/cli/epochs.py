@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from tuner.cli.words import counted, spelled_time
 from tuner.study.final import Listener
 
 _SHORT = ("train_accuracy", "val_accuracy")
@@ -17,15 +19,16 @@ _LONG = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 
 
 @contextlib.contextmanager
-def progress(mode: str, epochs: int) -> Iterator[Listener]:
+def progress(mode: str, epochs: int, seeds: int) -> Iterator[Listener]:
     """Yield who shows the progress; on leaving, however that happens, the terminal is as it was.
 
     Args:
         mode: ``--progress``: auto, live, lines or none.
         epochs: Most epochs of a seed.
+        seeds: How many of them are to be trained.
     """
     if mode == "live" or (mode == "auto" and sys.stderr.isatty()):
-        live = _Live(epochs)
+        live = _Live(epochs, seeds)
         try:
             yield live
         finally:
@@ -68,29 +71,38 @@ class _Lines(_Silent):
 class _Live(_Silent):
     """A bar that moves, and a line in its place once a seed is trained."""
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self, epochs: int, seeds: int) -> None:
         self._epochs = epochs
+        self._seeds_left = seeds
+        self._began = time.monotonic()
+        self._epochs_seen = 0
         self._progress: Progress | None = None
         self._task = TaskID(0)
 
     def seed_began(self, seed: int) -> None:
         self._progress = Progress(
             TextColumn(f"seed {seed}"),
-            BarColumn(30),
+            BarColumn(20),
             TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
             TextColumn("{task.description}"),
-            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[left]}"),
             console=Console(stderr=True, highlight=False),
             transient=True,
         )
-        self._task = self._progress.add_task("", total=self._epochs)
+        self._task = self._progress.add_task("", total=self._epochs, left="")
         self._progress.start()
 
     def epoch_ended(self, report: Mapping[str, float]) -> None:
-        if self._progress is not None:
-            self._progress.update(self._task, completed=int(report["epoch"]), description=_story(report, _SHORT))
+        if self._progress is None:
+            return
+        epoch = int(report["epoch"])
+        self._epochs_seen += 1
+        pace = (time.monotonic() - self._began) / self._epochs_seen
+        left = f"{spelled_time(pace * (self._seeds_left * self._epochs - epoch))} left"
+        self._progress.update(self._task, completed=epoch, description=_story(report, _SHORT), left=left)
 
     def seed_ended(self, result: Mapping[str, Any]) -> None:
+        self._seeds_left -= 1
         self.close()
         _say(_ending(result))
 
@@ -108,7 +120,7 @@ def _story(report: Mapping[str, float], names: tuple[str, ...]) -> str:
 def _ending(result: Mapping[str, Any]) -> str:
     early = " by early stopping" if result["stop_reason"] == "early_stop" else ""
     test = "" if result["test"] is None else f", test accuracy {result['test']['accuracy']:.4f}"
-    return f"seed {result['seed']}: trained {len(result['epochs'])} epochs{early}{test}"
+    return f"seed {result['seed']}: trained {counted(len(result['epochs']), 'epoch')}{early}{test}"
 
 
 def _say(line: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from tuner.cli.device import add_device, chosen_device
@@ -56,9 +55,8 @@ def run(args: argparse.Namespace) -> int:
         record = {"version": 1, "model": args.model, "data": args.data, "split": split, **scores}
         print(json.dumps(record, indent=2, ensure_ascii=False))
         return ExitCode.OK
-    if args.split is None and split == "train":
-        print("this data set has no test split: all of its images are used", file=sys.stderr)
-    print(f"{args.model} on {args.data}, {split} split, {scores['images']:,} images")
+    which = f"{split} split, {scores['images']:,}" if prepared.test_count else f"all {scores['images']:,}"
+    print(f"{args.model} on {args.data}, {which} images")
     print_scores(scores)
     return ExitCode.OK
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import sys
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from tuner.facts.errors import ExitCode
 
 if TYPE_CHECKING:
     from tuner.study.compare import Compared
+
+_ROOT = "where the images lie, for data sets in files of your own"
 
 
 def whole_number(low: int, high: int | None = None) -> Callable[[str], int]:
@@ -36,6 +39,16 @@ def add_file(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="override a setting, dotted from the top (parameters.lr=0.1) or a bare name; may be repeated",
     )
+
+
+def add_root(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--root``; see ``root_flag``."""
+    parser.add_argument("--root", metavar="DIR", help=_ROOT)
+
+
+def root_flag(args: argparse.Namespace) -> dict[str, tuple[str, object]]:
+    """Return what ``--root`` sets, as ``read_search_file`` takes dedicated options."""
+    return {} if args.root is None else {"data.root": ("--root", args.root)}
 
 
 def add_search(parser: argparse.ArgumentParser) -> None:
@@ -72,10 +85,15 @@ def add_comparison(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="where images lie and what a run takes: root=DIR, max_concurrent=2, gpus_per_trial=0.5; may be repeated",
+        help="what a run takes: max_concurrent=2, gpus_per_trial=0.5, root=DIR; may be repeated",
     )
+    parser.add_argument("--root", metavar="DIR", dest="set", action="append", type=_root_override, help=_ROOT)
     add_progress(parser)
     add_format(parser)
+
+
+def _root_override(folder: str) -> str:
+    return f"data.root={json.dumps(folder, ensure_ascii=False)}"  # quoted: a folder may be called null or 1.0
 
 
 def comparison_command(args: argparse.Namespace, command: str, name: str, *words: str) -> str:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.cli.tally import Tally
+from tuner.cli.words import counted, spelled_time
 from tuner.facts.records import State
 from tuner.journal.events import End, Epoch, Event
 from tuner.journal.history import Trial
@@ -108,7 +109,7 @@ class _Live(_Quiet):
             ProgressBar(total=work.count, completed=tally.done, width=30),
             f"{tally.done}/{work.count} {work.noun}s",
             f"{tally.rate():.2f} epochs/s",
-            f"{_spelled(tally.ledger.active_seconds)} gone",
+            f"{spelled_time(tally.ledger.active_seconds)} gone",
             _left(tally),
         )
         states = Text(", ").join(
@@ -136,7 +137,7 @@ def _headline(work: Work, ledger: Ledger) -> str:
 def _story(trial: Trial, tally: Tally) -> str:
     assert trial.end is not None
     report = trial.best(tally.work.metric.goal)
-    parts = [str(trial.state), f"after {trial.last_epoch} epochs"]
+    parts = [str(trial.state), f"after {counted(trial.last_epoch, 'epoch')}"]
     if trial.state in (State.COMPLETED, State.STOPPED) and report is not None:
         parts.append(f"{tally.work.metric.name} {report.score:.4f}")
     if trial.end.error is not None:
@@ -148,10 +149,4 @@ def _story(trial: Trial, tally: Tally) -> str:
 
 def _left(tally: Tally) -> str:
     seconds = tally.seconds_left()
-    return "" if seconds is None else f"about {_spelled(seconds)} left"
-
-
-def _spelled(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s"
+    return "" if seconds is None else f"about {spelled_time(seconds)} left"

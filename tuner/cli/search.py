@@ -8,10 +8,14 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuner.cli.options import add_file, add_format, add_progress, whole_number
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
+from tuner.facts.records import IN_OWN_FILES
+
+if TYPE_CHECKING:
+    from tuner.space.searchfile import SearchFile
 
 
 def number(text: str) -> int | float:
@@ -24,6 +28,7 @@ def number(text: str) -> int | float:
 
 #: Dedicated option to the key of the search file that it sets, the type of its value, and its help.
 FLAGS: dict[str, tuple[str, Callable[[str], Any], str]] = {
+    "--root": ("data.root", str, "where the images lie, for data sets in files of your own"),
     "--trials": ("search.trials", int, "how many trials"),
     "--time-budget": ("search.time_budget", str, "active time, such as 90m, 2h or seconds"),
     "--max-concurrent": ("resources.max_concurrent", int, "how many trials side by side at most"),
@@ -82,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.file}: good; {outcome.reason}", file=sys.stderr)
         return outcome.code
     _print_result(outcome, args)
+    if outcome.code in (ExitCode.OK, ExitCode.TRIAL_FAILED) and (commands := _next_commands(file, outcome.folder)):
+        print(f"next: {', '.join(commands)}", file=sys.stderr)
     return outcome.code
 
 
@@ -99,6 +106,26 @@ def _given(args: argparse.Namespace) -> dict[str, tuple[str, Any]]:
     """Return the dedicated options that were given: key of the search file to (option, value)."""
     values = {flag: getattr(args, flag.removeprefix("--").replace("-", "_")) for flag in FLAGS}
     return {FLAGS[flag][0]: (flag, value) for flag, value in values.items() if value is not None}
+
+
+def _next_commands(file: SearchFile, folder: Path) -> list[str]:
+    """Return what to type to look at the best trial and to go on with it; nothing where none has a rank."""
+    from tuner.leaderboard import query
+    from tuner.leaderboard.source import leaderboard_of
+
+    best = query.top(leaderboard_of(folder), 1, where="rank == 1").table.to_pylist()
+    if not best:
+        return []
+    results = relative_to_cwd(folder.parent)
+    place = "" if results == "results" else f" --results {shlex.quote(results)}"
+    commands = [f"tuner show {folder.name}/{best[0]['number']}{place}"]
+    if file.data is not None:  # a function of one's own is trained by its author
+        root = " --root DIR" if file.data.dataset in IN_OWN_FILES else ""
+        commands += [
+            f"tuner confirm {folder.name}{place}{root}",
+            f"tuner train --from {folder.name} --rank 1{place}{root}",
+        ]
+    return commands
 
 
 def _print_result(outcome: Any, args: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.cli.device import add_device, chosen_device
-from tuner.cli.options import add_format, add_progress, add_results, whole_number
+from tuner.cli.options import add_format, add_progress, add_results, add_root, root_flag, whole_number
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting, such as dataset=digits"
     )
-    parser.add_argument("--root", metavar="DIR", help="where the images lie, for data sets in files of your own")
+    add_root(parser)
     add_results(parser)
     parser.add_argument("--seeds", metavar="N", type=whole_number(1), default=1, help="how many seeds (default: 1)")
     parser.add_argument(
@@ -96,7 +96,7 @@ def _recipe(args: argparse.Namespace) -> Recipe:
 
     results = Path(args.results).absolute()
     name = getattr(args, "from")
-    flags = {} if args.root is None else {"data.root": ("--root", args.root)}
+    flags = root_flag(args)
     if args.config is None:
         return from_search(results, name, rank=args.rank, trial=args.trial, overrides=args.set, flags=flags)
     if name is not None:
@@ -119,7 +119,8 @@ def _train(args: argparse.Namespace, recipe: Recipe, folder: ModelFolder) -> boo
     weights = prepare_weights(recipe.file, recipe.search)
     if prepared.test_count == 0:
         _say("this data set has no test split: the model will have no test scores")
-    with folder.writer(), progress(args.progress, recipe.config["epochs"]) as listener:
+    trained = len(folder.metrics()["seeds"]) if folder.finished and not args.restart else 0
+    with folder.writer(), progress(args.progress, recipe.config["epochs"], args.seeds - trained) as listener:
         if args.restart and (aside := folder.set_aside()) is not None:
             _say(f"moved the old model to {relative_to_cwd(aside)}")
         training = FinalTraining(

@@ -36,7 +36,7 @@ def prepare_data(file: SearchFile, existing: Folder | None, configs: Configs | N
     if file.data is None:
         return None
     if file.data.root is None and file.data.dataset in IN_OWN_FILES:
-        raise UsageError(f"no result records where {file.data.dataset} images lie; say --set root=DIR")
+        raise UsageError(f"no result records where {file.data.dataset} images lie; say --root DIR")
     prepared = prepare(file.data.dataset, Path(file.data.root) if file.data.root else None)
     if existing is not None:
         before = existing.description()["data"]["fingerprint"]

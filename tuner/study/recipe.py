@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.facts.errors import UsageError, relative_to_cwd
+from tuner.facts.records import IN_OWN_FILES
 from tuner.hyperparameters.table import TRAINABLES, resolve
 from tuner.leaderboard.query import top
 from tuner.leaderboard.read import find_search
@@ -21,6 +22,7 @@ from tuner.space.searchfile import Data, SearchFile
 from tuner.space.space import assignments
 from tuner.space.yaml_nodes import Node, node_of, read_yaml
 from tuner.study.folder import Folder
+from tuner.study.stored import names_root
 
 #: Where models lie that come from no search, below the results folder.
 WITHOUT_SEARCH = "models"
@@ -82,6 +84,9 @@ def from_search(
             f"{folder.name} trains {settings['trainable']}, a function of your own; 'tuner train' trains the built-in "
             f"trainable alone, and 'tuner show {number} --name {folder.name} --config' prints what to call yours with"
         )
+    dataset = settings["data"]["dataset"]
+    if dataset in IN_OWN_FILES and "data.root" not in (flags or {}) and not names_root(overrides):
+        raise UsageError(f"no result records where {dataset} images lie; say --root DIR")
     source = f"{folder.name}-{number}"
     kept = {key: settings[key] for key in ("name", "trainable", "data", "metric") if key in settings}
     root = node_of({**kept, "parameters": config}, Place(source))

@@ -42,6 +42,11 @@ def stored_search(folder: Folder, overrides: Sequence[str] = ()) -> SearchFile:
     return file
 
 
+def names_root(overrides: Sequence[str]) -> bool:
+    """Return whether texts ``KEY=VALUE`` say where the images lie."""
+    return any(text.partition("=")[0].strip() in _ROOT for text in overrides)
+
+
 def _read(settings: Mapping[str, Any], overrides: Sequence[str]) -> SearchFile:
     """Read settings; the folder of one's own files, which no result records, may lack."""
     data = settings.get("data")
@@ -50,5 +55,4 @@ def _read(settings: Mapping[str, Any], overrides: Sequence[str]) -> SearchFile:
     nowhere = {**settings, "data": {**data, "root": "."}}
     file = read_settings(nowhere, _SOURCE, overrides, trainables=TRAINABLES)
     assert file.data is not None
-    named = any(text.partition("=")[0].strip() in _ROOT for text in overrides)
-    return file if named else replace(file, data=replace(file.data, root=None))
+    return file if names_root(overrides) else replace(file, data=replace(file.data, root=None))
