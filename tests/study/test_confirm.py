@@ -17,6 +17,7 @@ from tuner.facts.errors import ExitCode, ResultsHeldError, UsageError
 from tuner.facts.records import State
 from tuner.journal.log import open_log
 from tuner.search.messages import Ended
+from tuner.study.ablate import ablate
 from tuner.study.confirm import confirm
 from tuner.study.folder import Folder
 from tuner.study.observer import Silent
@@ -57,6 +58,8 @@ def test_winners_and_default_are_trained_with_the_same_fresh_seeds_on_the_same_f
     assert compared.code == ExitCode.OK and record is not None
     assert [item["number"] for item in record["trials"]] == [1, 0]
     assert record["default"]["config"] == {"model": "cnn", "epochs": 3}
+    unlike = {"optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0}
+    assert record["default_values"] == unlike, "the best trial has adamw with values of its own"
     seeds = record["seeds"]
     assert len(set(seeds)) == 4 and not set(seeds) & {0, 1, 2}
     for row in (record["default"], *record["trials"]):
@@ -88,6 +91,30 @@ def test_a_winner_that_is_better_and_one_of_which_it_is_not_shown(
     assert best["score"]["std"] == pytest.approx(np.std(runs, ddof=1))
 
 
+def test_what_comes_from_rounding_is_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1.1e-16, 5.6e-17, ... below the default under every seed: small, but sure, were they taken at their word."""
+    scores = [0.3, 0.6, 0.7, 0.9]
+
+    def rounded(config: Mapping[str, Any]) -> Outcome:
+        score = scores[order.setdefault(config["seed"], len(order))]
+        return score if config["x"] == 0.1 else float(np.nextafter(score, 1)), {}
+
+    order: dict[int, int] = {}
+    folder = finished_search(tmp_path, OWN, POINTS, [0.04, 0.36, 0.01])
+    stand_in(monkeypatch, rounded)
+    _, record = confirm(folder, top=1, seeds=4, observer=Silent())
+    assert record is not None
+    assert record["trials"][0]["difference"]["mean"] == 0
+    assert "not shown to be better or worse" in record["verdict"] and "loss 0.0000 on average" in record["verdict"]
+
+
+def test_small_scores_keep_their_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = finished_search(tmp_path, OWN, POINTS, [0.04, 0.36, 0.01])
+    stand_in(monkeypatch, lambda config: (1e-5 * config["x"] + 1e-8 * (config["seed"] % 7), {}))
+    _, record = confirm(folder, top=1, seeds=2, observer=Silent())
+    assert record is not None and "loss -0.00000400 on average" in record["verdict"]
+
+
 def test_less_is_better_where_the_metric_is_minimized_and_the_first_point_is_the_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,7 +122,7 @@ def test_less_is_better_where_the_metric_is_minimized_and_the_first_point_is_the
     stand_in(monkeypatch, loss)
     _, record = confirm(folder, top=3, seeds=6, observer=Silent())
     assert record is not None
-    assert record["default"]["config"] == {"x": 0.5}
+    assert record["default"]["config"] == record["default_values"] == {"x": 0.5}
     assert [item["number"] for item in record["trials"]] == [2, 0, 1]
     assert [item["difference"]["verdict"] for item in record["trials"]] == ["better", "not shown", "worse"]
     assert record["trials"][1]["sentence"] == "trial 0 is the default configuration"
@@ -207,6 +234,7 @@ def test_images_that_do_not_suit_the_default_are_named_though_no_trial_was_train
     with pytest.raises(UsageError, match="resnet18 with instance norm needs images of at least 16 x 16 pixels"):
         confirm(folder, top=1, seeds=2, observer=Silent())
     assert trained.configs == []
+    assert not (folder / "confirm").exists(), "nothing was begun"
 
 
 @pytest.mark.parametrize(
@@ -240,7 +268,11 @@ def test_images_in_files_of_ones_own_must_be_named_again(tmp_path: Path, monkeyp
     description["settings"]["data"]["dataset"] = "folder"
     (folder / "search.json").write_text(json.dumps(description))
     stand_in(monkeypatch, accuracy)
-    with pytest.raises(UsageError, match="say --set root=DIR"):
+    with pytest.raises(UsageError, match="say --root DIR"):
         confirm(folder, top=1, seeds=2, observer=Silent())
+    assert not (folder / "confirm").exists(), "nothing was begun"
+    with pytest.raises(UsageError, match="no result records where"):
+        ablate(folder, 0, seeds=2, observer=Silent())
+    assert not (folder / "ablate").exists()
     file = stored_search(Folder(folder), ["root=images"])
     assert file.data is not None and file.data.root == str(tmp_path / "images")

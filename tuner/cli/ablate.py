@@ -36,27 +36,30 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(record: Mapping[str, Any]) -> None:
-    from tuner.cli.comparison_table import interval, number, p_value, print_comparison, spread
+    from tuner.cli.comparison_table import interval, p_value, print_comparison, print_sentences, spread
     from tuner.leaderboard.formats import spelled
+    from tuner.study.run_results import decimals_for, spelled_number
 
-    metric, goal = record["metric"]["name"], record["metric"]["goal"]
+    metric, goal, seeds = record["metric"]["name"], record["metric"]["goal"], len(record["seeds"])
+    decimals = decimals_for(record["full"]["score"]["mean"])
     values = record["regularizers"]
     table = []
     for row in ({"difference": None, "verdict": "", "off": [], **record["full"]}, *record["ablations"]):
         difference, off = row["difference"], row["off"]
         table.append(
             {
-                "": row["name"],
+                "switched off": "all" if len(off) > 1 else off[0] if off else "nothing",
                 "value": spelled(values[off[0]]) if len(off) == 1 else "",
-                metric: spread(row["score"]),
-                "gap": number(row["generalization_gap"]["mean"], "+"),
-                "difference": "" if difference is None else number(difference["mean"], "+"),
-                "between": "" if difference is None else interval(difference),
+                metric: spread(row["score"], decimals),
+                "gap": spelled_number(row["generalization_gap"]["mean"], sign="+"),
+                "difference": "" if difference is None else spelled_number(difference["mean"], decimals, "+"),
+                "between": "" if difference is None else interval(difference, decimals),
                 "p": "" if difference is None else p_value(difference),
-                "verdict": row["verdict"],
+                "verdict": row["verdict"].replace("is not shown to matter", "not shown"),
             }
         )
-    print_comparison(table)
-    seeds = len(record["seeds"])
-    print(f"\n{record['search']}-{record['number']}: {metric} (to {goal}) on {seeds} fresh seeds, mean ± std")
-    print("\n".join(row["sentence"] for row in record["ablations"]))
+    less = ("gap", "p", "value", "between", "difference")
+    print_comparison(table, left=("switched off", "verdict"), less=less, seeds=seeds)
+    heading = f"{record['search']}-{record['number']}: {metric} (to {goal}) on {seeds} fresh seeds, mean ± std"
+    print()
+    print_sentences([heading, *(row["sentence"] for row in record["ablations"])])

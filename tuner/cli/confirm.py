@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(record: Mapping[str, Any]) -> None:
-    from tuner.cli.comparison_table import interval, number, p_value, print_comparison, spread
+    from tuner.cli.comparison_table import interval, p_value, print_comparison, print_sentences, spread
+    from tuner.study.run_results import decimals_for, spelled_number
 
     metric, goal = record["metric"]["name"], record["metric"]["goal"]
+    decimals = decimals_for(record["default"]["score"]["mean"])
     rows = [{"search_score": None, "difference": None, **record["default"]}, *record["trials"]]
     with_error = any(row["error"] is not None for row in rows)
     table = []
@@ -48,20 +50,35 @@ def _print(record: Mapping[str, Any]) -> None:
         difference = row["difference"]
         cells = {
             "": row["name"],
-            "search": number(row["search_score"]),
-            metric: spread(row["score"]),
-            "difference": "" if difference is None else number(difference["mean"], "+"),
-            "between": "" if difference is None else interval(difference),
+            "search": spelled_number(row["search_score"], decimals),
+            metric: spread(row["score"], decimals),
+            "difference": "" if difference is None else spelled_number(difference["mean"], decimals, "+"),
+            "between": "" if difference is None else interval(difference, decimals),
             "p": "" if difference is None else p_value(difference),
             "verdict": "" if difference is None else difference["verdict"],
         }
         if with_error:
             error = row["error"] or {}
-            cells |= {name.replace("_", " "): number(error.get(name)) for name in ("bias_and_noise", "variance")}
+            cells |= {
+                name.replace("_", " "): spelled_number(error.get(name)) for name in ("bias_and_noise", "variance")
+            }
         table.append(cells)
-    print_comparison(table)
-    print(f"\n{record['search']}: {metric} (to {goal}) on {len(record['seeds'])} fresh seeds, mean ± std")
-    print("\n".join(row["sentence"] for row in record["trials"]))
-    said, mean = record["trials"][0]["search_score"], record["trials"][0]["score"]["mean"]
-    if mean is not None:
-        print(f"the search said {number(said)} for its best trial; its fresh runs say {number(mean)}")
+    less = ("bias and noise", "variance", "search", "p", "between")
+    print_comparison(table, left=("", "verdict"), less=less, seeds=len(record["seeds"]))
+    print()
+    print_sentences(_sentences(record, metric, goal, decimals))
+
+
+def _sentences(record: Mapping[str, Any], metric: str, goal: str, decimals: int) -> Iterator[str]:
+    from tuner.space.domains import spelled
+    from tuner.study.run_results import spelled_number
+
+    best = record["trials"][0]
+    yield f"{record['search']}: {metric} (to {goal}) on {len(record['seeds'])} fresh seeds, mean ± std"
+    if record["default_values"]:
+        values = ", ".join(f"{name} {spelled(value)}" for name, value in record["default_values"].items())
+        yield f"the default, where {best['name']} differs from it: {values}"
+    yield from (row["sentence"] for row in record["trials"])
+    said, mean = (spelled_number(value, decimals) for value in (best["search_score"], best["score"]["mean"]))
+    if best["score"]["mean"] is not None:
+        yield f"the search said {said} for its best trial; its fresh runs, on other splits, say {mean}"

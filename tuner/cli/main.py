@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 import tuner
+from tuner.cli.sentences import terminal_width, wrapped
 from tuner.facts.errors import ExitCode, Problem, SearchFileError, StorageError, TunerError, UsageError
 
 #: Command to its one line of help. Module ``tuner.cli.<command>`` holds ``configure(parser)`` and ``run(args) -> int``.
@@ -111,7 +112,7 @@ def _report(error: TunerError, as_json: bool) -> int:
     elif problems:
         print(error, file=sys.stderr)
     else:
-        print(f"tuner: error: {error}", file=sys.stderr)
+        print(wrapped(f"tuner: error: {error}", terminal_width(sys.stderr)), file=sys.stderr)
     return int(error.code)
 
 

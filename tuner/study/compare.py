@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tuner.hyperparameters.table import FIELDS
 from tuner.journal.events import Ask, End, Event
 from tuner.journal.history import History, Trial
 from tuner.journal.log import Log, open_log
+from tuner.leaderboard.write import log_size
 from tuner.search.ledger import Ledger
 from tuner.search.proposer import Proposal
 from tuner.search.schedulers import SCHEDULERS
@@ -57,11 +59,7 @@ def compare(comparison: Comparison, *, observer: Observer) -> Compared:
     if comparison.done:
         return Compared("done", exit_code(comparison.states(comparison.history()), "done"))
     file, folder = comparison.file, comparison.folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"{relative_to_cwd(folder)} cannot be made: {error.strerror}") from error
-    with caught_signals() as signals, open_log(folder) as log:
+    with caught_signals() as signals, _writer(folder) as log:
         if log.notice:
             observer.notice(log.notice)
         warn_of_versions(comparison.search, observer)
@@ -90,6 +88,23 @@ def compare(comparison: Comparison, *, observer: Observer) -> Compared:
         for settings in _splits(comparison, comparison.split_seeds):
             remove_split(job.prepared, **settings)
     return Compared(reason, exit_code(comparison.states(ledger.history), reason), ledger.hopeless)
+
+
+@contextmanager
+def _writer(folder: Path) -> Iterator[Log]:
+    """Make a comparison's folder and be its only writer; one in which nothing was begun is removed again."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{relative_to_cwd(folder)} cannot be made: {error.strerror}") from error
+    with open_log(folder) as log:
+        try:
+            yield log
+        finally:
+            if log_size(folder) == 0:
+                shutil.rmtree(folder, ignore_errors=True)
+                with suppress(OSError):  # it may hold other comparisons, or the search
+                    folder.parent.rmdir()
 
 
 def _job(comparison: Comparison) -> Job:

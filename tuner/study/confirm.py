@@ -16,6 +16,7 @@ from tuner.datasets.split import Reserved
 from tuner.facts.errors import UsageError, relative_to_cwd
 from tuner.facts.records import Goal, State
 from tuner.facts.seeds import derived_seed
+from tuner.hyperparameters.table import applying
 from tuner.journal.history import History, Trial
 from tuner.journal.lock import refuse_if_held
 from tuner.journal.storage import write_atomically
@@ -146,9 +147,16 @@ def _record(comparison: Comparison, winners: Sequence[Trial]) -> dict[str, Any]:
         "split_seeds": None if file.data is None else comparison.split_seeds,
         "reserved_images": None if comparison.reserved is None else comparison.reserved.count,
         "default": _with_error(comparison, default),
+        "default_values": _unlike(default, others[0], builtin=file.data is not None),
         "trials": trials,
         "verdict": trials[0]["sentence"],
     }
+
+
+def _unlike(default: Results, best: Results, *, builtin: bool) -> dict[str, Any]:
+    """Return the values of the default where another configuration has others or none; what is left out counts too."""
+    one, two = (applying(row.configuration.config) if builtin else row.configuration.config for row in (default, best))
+    return {name: value for name, value in one.items() if name not in two or two[name] != value}
 
 
 def _with_error(comparison: Comparison, row: Results) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +12,14 @@ from tuner.journal.history import Trial
 from tuner.study.comparison import Comparison, Configuration
 from tuner.study.paired import Difference, Verdict, differences
 from tuner.study.summary import summarized
+
+#: How many decimals a share has, for people.
+DECIMALS = 4
+
+_MOST_DECIMALS = 10
+
+#: Scores that are closer, as a share of the larger one, differ by rounding.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -78,28 +87,54 @@ def judged(rows: Sequence[Results], base: Results) -> list[Difference]:
 
 
 def spelled_difference(difference: Difference, row: Results, base: Results, metric: str) -> str:
-    """Return a difference in words: ``val_accuracy +0.0123 on average, between +0.004 and +0.0206 (p 0.0031)``."""
+    """Return a difference in words: ``val_accuracy +0.0123 on average, between +0.0040 and +0.0206 (p 0.0031)``."""
     unscored = (
         f"; {item.unscored} of {len(item.trials)} runs of '{item.configuration.name}' ended without a score"
         for item in (row, base)
         if item.unscored
     )
-    return _spelled(difference, metric) + "".join(unscored)
+    return _spelled(difference, metric, decimals_for(summarized(base.scores)["mean"])) + "".join(unscored)
 
 
-def _spelled(difference: Difference, metric: str) -> str:
+def decimals_for(score: float | None) -> int:
+    """Return with how many decimals scores and their differences are shown beside a score, of the default or the full.
+
+    Four, as of a share; more where the score is so small that three of its digits would not be seen.
+    """
+    if not score:
+        return DECIMALS
+    return min(_MOST_DECIMALS, max(DECIMALS, 2 - math.floor(math.log10(abs(score)))))
+
+
+def spelled_number(value: float | None, decimals: int = DECIMALS, sign: str = "") -> str:
+    """Return a number, or a dash where there is none; ``sign`` is "+" for a difference, and nothing has none."""
+    if value is None:
+        return "-"
+    rounded = round(value, decimals)
+    return format(rounded, f"{sign}.{decimals}f") if rounded else format(0.0, f".{decimals}f")
+
+
+def _spelled(difference: Difference, metric: str, decimals: int) -> str:
     if difference.mean is None:
         return "no pair of runs has scores"
-    said = f"{metric} {difference.mean:+.4g} on average"
+    mean, low, high = (
+        spelled_number(value, decimals, "+") for value in (difference.mean, difference.low, difference.high)
+    )
+    said = f"{metric} {mean} on average"
     if difference.low is None or difference.high is None or difference.p_adjusted is None:
         why = "one pair of runs" if difference.pairs == 1 else "equal differences"
         return f"{said}, but {why} cannot show how much chance does"
-    return f"{said}, between {difference.low:+.4g} and {difference.high:+.4g} (p {difference.p_adjusted:.2g})"
+    return f"{said}, between {low} and {high} (p {difference.p_adjusted:.2g})"
 
 
 def _paired(row: Results, base: Results) -> list[float]:
     pairs = zip(row.scores, base.scores, strict=True)
-    return [one - two for one, two in pairs if one is not None and two is not None]
+    return [_less(one, two) for one, two in pairs if one is not None and two is not None]
+
+
+def _less(one: float, two: float) -> float:
+    """Return ``one - two``; 0 where it comes from rounding alone, which would look like a small but sure difference."""
+    return 0.0 if math.isclose(one, two, rel_tol=_ROUNDING) else one - two
 
 
 def _strict(difference: Difference, row: Results, base: Results) -> Difference:
