@@ -27,6 +27,12 @@ def test_columns_and_places_that_hugging_face_uses(tmp_path, place, image, label
     assert images[:, :, 0, 0].tolist() == [[20 * k + 5, 20 * k + 6, 20 * k + 7] for k in labels]
 
 
+def test_a_class_name_that_stands_twice_is_told_apart_by_its_label(tmp_path):
+    parquet_root(tmp_path / "root", names=["crane", "owl", "crane"])
+    data = prepare("parquet", tmp_path / "root", cache=tmp_path / "cache")
+    assert data.classes == ("crane (0)", "owl", "crane (2)")
+
+
 def test_shards_are_read_in_order_and_classes_are_numbered_without_names(tmp_path):
     for shard, labels in enumerate(([2, 0], [1, 1])):
         write_parquet(tmp_path / f"train-{shard}.parquet", [png(picture(label)) for label in labels], labels)

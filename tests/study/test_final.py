@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -273,6 +275,46 @@ def test_a_damaged_model_is_one_sentence(tmp_path, file, content):
     (folder.path / file).write_bytes(content)
     with pytest.raises(ResultsDamagedError):
         TrainedModel.load(folder, CPU)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"config": None},
+        {"config": ["lr"]},
+        {"config": {"lr": "high"}},
+        {"classes": []},
+        {"classes": "0123456789"},
+        {"classes": list(range(10))},
+        {"classes": ["0"] * 10},
+        {"image_shape": None},
+        {"image_shape": [1, 8]},
+        {"image_shape": [1, 8, True]},
+        {"image_shape": [0, 8, 8]},
+        {"normalization": None},
+        {"normalization": [0.5, 0.5]},
+        {"normalization": {"mean": [0.5]}},
+        {"normalization": {"mean": [0.5], "std": [0.5, 0.5]}},
+        {"normalization": {"mean": [0.5], "std": [0.0]}},
+        {"normalization": {"mean": [math.nan], "std": [0.5]}},
+        {"normalization": {"mean": ["0.5"], "std": [0.5]}},
+    ],
+    ids=str,
+)
+def test_a_description_that_cannot_be_true_is_one_sentence(tmp_path, whole, changes):
+    shutil.copytree(whole.path, tmp_path / "mine")
+    config = tmp_path / "mine/config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), **changes}))
+    with pytest.raises(ResultsDamagedError, match=r"model\.safetensors and config\.json make no model: \w") as raised:
+        TrainedModel.load(ModelFolder(tmp_path / "mine"), CPU)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["null", "5", '"text"', "[]"])
+def test_a_description_that_is_no_object_is_one_sentence(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ResultsDamagedError, match=r"config\.json is damaged: it holds no JSON object"):
+        ModelFolder(tmp_path).description()
 
 
 @pytest.fixture(scope="module", params=FORMS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,12 +122,17 @@ def _column(file: Path, schema: Any, names: Sequence[str], fits: Any, wanted: st
 
 
 def _class_names(file: Path) -> tuple[str, ...]:
-    """Return the label column's names from the ``huggingface`` entry of the schema's metadata; empty if it has none."""
+    """Return the label column's names from the ``huggingface`` entry of the schema's metadata; empty if it has none.
+
+    A name that stands more than once is told apart by its label, since classes are known by their names.
+    """
     with _opened(file) as parquet:
         schema = parquet.schema_arrow
-    label = next(name for name in LABEL_COLUMNS if name in schema.names)
+    column = next(name for name in LABEL_COLUMNS if name in schema.names)
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        return tuple(str(name) for name in features[label]["names"])
+        names = [str(name) for name in features[column]["names"]]
     except (KeyError, TypeError, ValueError):
         return ()
+    times = Counter(names)  # ImageNet has two classes that are called crane
+    return tuple(name if times[name] == 1 else f"{name} ({label})" for label, name in enumerate(names))

@@ -155,7 +155,9 @@ def read_json(path: Path) -> dict[str, Any]:
         ResultsDamagedError: It is not what was written.
     """
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record, dict):
+            raise TypeError("it holds no JSON object")
         if record.pop("version") != FORMAT_VERSION:
             raise ValueError("it is of a form that this program does not know")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

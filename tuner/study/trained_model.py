@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,11 +14,29 @@ from torch import Tensor, nn
 
 from tuner.facts.errors import ResultsDamagedError, UsageError, relative_to_cwd
 from tuner.hyperparameters.table import resolve
-from tuner.study.model_folder import CONFIG_FILE, WEIGHTS_FILE, ModelFolder
+from tuner.study.description import Description
+from tuner.study.model_folder import CONFIG_FILE, WEIGHTS_FILE, ModelFolder, find_model
 from tuner.training import normalization
 from tuner.training.models import registry as models
 from tuner.training.normalization import Normalize
 from tuner.training.predictions import predict_probabilities
+
+
+def load_model(
+    model: str | Path, *, results: str | Path = "results", device: str | torch.device = "cpu"
+) -> TrainedModel:
+    """Return a model that ``tuner train`` made.
+
+    Args:
+        model: Its folder, or ``NAME/NUMBER`` as in the results folder.
+        results: The results folder, for ``NAME/NUMBER``.
+        device: Where it computes.
+
+    Raises:
+        UsageError: There is no such model.
+        ResultsDamagedError: A file of it is missing or not what was written.
+    """
+    return TrainedModel.load(find_model(str(model), Path(results)), torch.device(device))
 
 
 @dataclass(frozen=True)
@@ -49,22 +68,20 @@ class TrainedModel:
         """Return the model that a description says, with these weights.
 
         Raises:
+            ValueError: The description cannot be true.
             RuntimeError: The weights are those of another model.
         """
-        hyperparameters = resolve(description["config"])
-        classes = tuple(description["classes"])
-        channels, height, width = description["image_shape"]
-        shape = (channels, height, width)
-        network = models.build(hyperparameters, normalization.input_shape(hyperparameters.input, shape), len(classes))
+        said = Description.of(description)
+        hyperparameters = resolve(said.config)
+        shape = normalization.input_shape(hyperparameters.input, said.image_shape)
+        network = models.build(hyperparameters, shape, len(said.classes))
         network.load_state_dict(dict(weights))
-        constants = _Constants(
-            **{name: torch.tensor(values, device=device) for name, values in description["normalization"].items()}
-        )
+        constants = _Constants(torch.tensor(said.mean, device=device), torch.tensor(said.std, device=device))
         return TrainedModel(
             network=network.to(device).to(memory_format=torch.channels_last).eval(),
             normalize=normalization.build(hyperparameters.input, constants),
-            classes=classes,
-            image_shape=shape,
+            classes=said.classes,
+            image_shape=said.image_shape,
             device=device,
         )
 
