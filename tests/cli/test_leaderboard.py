@@ -44,7 +44,7 @@ def test_the_table_tells_trials_apart_and_names_what_they_share(
     assert lines[0].split() == [
         *("rank", "number", "state", "score", "epochs_run", "optimizer", "lr", "momentum", "batch_size", "milestones")
     ]
-    assert lines[1].split()[:6] == ["1", "1", "completed", "0.9", "2", "sgd"]
+    assert lines[1].split()[:6] == ["1", "1", "completed", "0.9000", "2", "sgd"]
     assert lines[-1] == "same in all rows: model=cnn, flip=true, epochs=3"
     assert "2 completed, 1 stopped" in err
     assert "score is val_accuracy, to maximize" in err
@@ -97,6 +97,15 @@ def test_csv_cannot_run_in_a_spreadsheet(tmp_path: Path, capsys: pytest.CaptureF
     assert [row["lr"] for row in rows] == ["0.01", "-0.5"]
     assert rows[0]["momentum"] == ""
     assert len(pd.read_csv(io.StringIO(out))) == 2
+
+
+def test_shares_line_up_and_other_scores_keep_their_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    measured = {"val_accuracy": 0.97, "val_loss": 0.5, "generalization_gap": 0.0}
+    events = [Open(at=NOON, slots=1, trials=1), *trial(0, [0.97], metrics=measured)]
+    write_search(tmp_path / "demo", events)
+    words = ("--results", str(tmp_path), "--columns", "score,val_accuracy,generalization_gap,val_loss")
+    assert call(capsys, *words)[0].split()[4:] == ["0.9700", "0.9700", "0.0000", "0.5"]
+    assert "| 0.9700 | 0.9700 | 0.0000 | 0.5 |" in call(capsys, *words, "--format", "md")[0]
 
 
 def test_markdown_escapes_what_would_break_its_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

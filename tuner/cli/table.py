@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.facts.records import State
-from tuner.leaderboard.formats import is_number_column, spelled
+from tuner.leaderboard.formats import cell, is_number_column, spelled
 from tuner.leaderboard.info import SearchInfo
 
 Row = Mapping[str, Any]
@@ -43,10 +43,10 @@ def print_table(info: SearchInfo, rows: Sequence[Row], columns: Sequence[str] | 
     """
     console = Console(highlight=False, soft_wrap=False, width=console_width())
     if columns is not None:
-        console.print(_table(columns, rows))
+        console.print(_table(info, columns, rows))
         return []
-    names, hidden = _fitting(_telling(info, rows), rows, console.width)
-    console.print(_table(names, rows))
+    names, hidden = _fitting(info, _telling(info, rows), rows, console.width)
+    console.print(_table(info, names, rows))
     shared = {name: rows[0][name] for name in info.hyperparameters if not _differs(name, rows)}
     texts = [f"{name}={spelled(value)}" for name, value in shared.items() if value is not None]
     if texts:
@@ -66,13 +66,13 @@ def _differs(name: str, rows: Sequence[Row]) -> bool:
     return any(row[name] != rows[0][name] for row in rows)
 
 
-def _fitting(names: Sequence[str], rows: Sequence[Row], width: int) -> tuple[list[str], list[str]]:
+def _fitting(info: SearchInfo, names: Sequence[str], rows: Sequence[Row], width: int) -> tuple[list[str], list[str]]:
     """Return the columns that fit side by side, and the others; the first one is always there."""
     shown: list[str] = []
     hidden: list[str] = []
     used = 0
     for name in names:
-        used_with = used + _GAP * bool(shown) + max(len(name), *(len(spelled(row[name])) for row in rows))
+        used_with = used + _GAP * bool(shown) + max(len(name), *(len(cell(info, name, row[name])) for row in rows))
         if used_with <= width or not shown:
             shown.append(name)
             used = used_with
@@ -81,17 +81,16 @@ def _fitting(names: Sequence[str], rows: Sequence[Row], width: int) -> tuple[lis
     return shown, hidden
 
 
-def _table(names: Sequence[str], rows: Sequence[Row]) -> Table:
+def _table(info: SearchInfo, names: Sequence[str], rows: Sequence[Row]) -> Table:
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
     for name in names:
         table.add_column(Text(name), justify="right" if is_number_column(name, rows) else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(name, row[name]) for name in names))
+        table.add_row(*(_styled(name, cell(info, name, row[name])) for name in names))
     return table
 
 
-def _cell(name: str, value: object) -> Text:
-    text = spelled(value)
+def _styled(name: str, text: str) -> Text:
     return Text(text, style=_STYLES.get(text, "") if name == "state" else "")
 
 

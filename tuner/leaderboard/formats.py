@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from tuner.facts.records import LEADERBOARD_COLUMNS
 from tuner.leaderboard.info import SearchInfo
 
 Row = Mapping[str, Any]
+
+_SHARES = frozenset(column.name for column in LEADERBOARD_COLUMNS if column.unit == "share")
 
 #: A cell that begins with one of these is a formula to a spreadsheet.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -42,11 +45,11 @@ def to_csv(columns: Sequence[str], rows: Sequence[Row]) -> str:
     return out.getvalue()
 
 
-def to_markdown(columns: Sequence[str], rows: Sequence[Row]) -> str:
+def to_markdown(info: SearchInfo, columns: Sequence[str], rows: Sequence[Row]) -> str:
     """Return a Markdown table, numbers to the right, rounded for reading."""
     lines = [[_escaped(name) for name in columns]]
     lines.append(["---:" if is_number_column(name, rows) else "---" for name in columns])
-    lines += [[_escaped(spelled(row[name])) for name in columns] for row in rows]
+    lines += [[_escaped(cell(info, name, row[name])) for name in columns] for row in rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -65,6 +68,12 @@ def spelled(value: object) -> str:
     return "".join(character if character.isprintable() else " " for character in str(value))
 
 
+def cell(info: SearchInfo, name: str, value: object) -> str:
+    """Return the value of a column as people read it: shares, and a score that is one, with four decimals."""
+    share = name in _SHARES or (name == "score" and info.metric in _SHARES)
+    return f"{value:.4f}" if share and isinstance(value, float) else spelled(value)
+
+
 def is_number_column(name: str, rows: Sequence[Row]) -> bool:
     """Return whether a column holds numbers, which stand to the right."""
     return all(isinstance(row[name], int | float | None) and not isinstance(row[name], bool) for row in rows)
@@ -73,7 +82,7 @@ def is_number_column(name: str, rows: Sequence[Row]) -> bool:
 FORMATS: Mapping[str, Callable[[SearchInfo, Sequence[str], Sequence[Row]], str]] = {
     "json": lambda info, columns, rows: to_json(info, rows),
     "csv": lambda info, columns, rows: to_csv(columns, rows),
-    "md": lambda info, columns, rows: to_markdown(columns, rows),
+    "md": to_markdown,
 }
 
 
