@@ -49,8 +49,18 @@ def print_scores(scores: Mapping[str, Any]) -> None:
     names = [one["name"] for one in scores["classes"]]
     if len(names) <= _MOST_CLASSES:
         print("\nimages by true class (rows) and predicted class (columns)")
-        counts = ([name, *map(str, row)] for name, row in zip(names, scores["confusion_matrix"], strict=True))
-        _print(_table(("", *names), counts))
+        _print_confusion(names, scores["confusion_matrix"])
+
+
+def _print_confusion(names: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
+    """Print a confusion matrix; where the names of the classes are too wide for its columns they are numbered."""
+    rows = [list(map(str, row)) for row in counts]
+    table = _table(("", *names), ([name, *row] for name, row in zip(names, rows, strict=True)))
+    if _width(table) > Console().width:
+        numbers = range(1, len(names) + 1)
+        named = ([f"{number} {name}", *row] for number, name, row in zip(numbers, names, rows, strict=True))
+        table = _table(("", *map(str, numbers)), named)
+    _print(table)
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
@@ -62,8 +72,14 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     return table
 
 
+def _width(table: Table) -> int:
+    """Return how many columns of text a table takes."""
+    return Console(width=10_000).measure(table).maximum
+
+
 def _print(table: Table) -> None:
     console = Console(highlight=False, soft_wrap=False)
-    wanted = Console(width=10_000).measure(table).maximum
-    console.width = max(console.width, wanted)  # a table that is too wide for the terminal is wrapped by it, whole
+    console.width = max(
+        console.width, _width(table)
+    )  # a table that is too wide for the terminal is wrapped by it, whole
     console.print(table)
