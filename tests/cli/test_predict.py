@@ -9,12 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
+import tuner
 from tests.study.finals import train_mine
 from tuner.cli.main import main
 from tuner.datasets.prepare import prepare
 from tuner.datasets.test_split import load_test
-from tuner.study.model_folder import ModelFolder
-from tuner.study.trained_model import TrainedModel
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +41,7 @@ def predict(trained: Path, *words: str) -> int:
 def test_an_image_of_the_data_set_has_the_models_probabilities(trained, images, capsys) -> None:
     assert predict(trained, "digit.png", "colour.png", "--top", "10", "--json") == 0
     first, colour = json.loads(capsys.readouterr().out)["images"]
-    model = TrainedModel.load(ModelFolder(trained / "models/mine"), torch.device("cpu"))
+    model = tuner.load_model("mine", results=trained)
     (said,) = model.probabilities(torch.from_numpy(load_test(prepare("digits"))[0][:1].copy())).tolist()
     assert {one["class"]: one["probability"] for one in first["predictions"]} == dict(
         zip("0123456789", said, strict=True)
