@@ -1,6 +1,9 @@
 """What a good search file becomes."""
 
+import contextlib
 import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from tuner.facts.errors import SearchFileError, UsageError
 from tuner.facts.records import Goal
 from tuner.hyperparameters.table import TRAINABLES
 from tuner.space.domains import Constant, Integer, Listed, Real
+from tuner.space.files import read_text
 from tuner.space.read import read_search_file, read_settings
 from tuner.space.searchfile import Data
 
@@ -140,8 +144,6 @@ def test_no_warning_without_a_reason(tmp_path):
 
 
 def test_what_cannot_be_read_as_a_text_is_one_sentence(tmp_path):
-    import os
-
     binary, latin, large, fifo = (tmp_path / name for name in ("a.png", "b.yaml", "c.yaml", "d.yaml"))
     binary.write_bytes(b"\x89PNG\0\0")
     latin.write_bytes("name: caf\xe9".encode("latin-1"))
@@ -159,6 +161,38 @@ def test_what_cannot_be_read_as_a_text_is_one_sentence(tmp_path):
         with pytest.raises(UsageError, match=said) as caught:
             read_search_file(path, trainables=TRAINABLES)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="this system has no /dev/fd")
+@pytest.mark.parametrize(("size", "said"), [(20, None), (1_000_001, "more than 1,000,000 bytes")])
+def test_a_pipe_that_a_shell_has_opened_is_read(size, said):
+    reading, writing = os.pipe()
+    path = Path(f"/dev/fd/{reading}")
+    text = "name: piped #".ljust(size, "x")
+
+    def write_all() -> None:
+        with os.fdopen(writing, "w") as file, contextlib.suppress(BrokenPipeError):
+            file.write(text)
+
+    writer = threading.Thread(target=write_all)
+    writer.start()
+    try:
+        with contextlib.nullcontext() if said is None else pytest.raises(UsageError, match=said):
+            assert read_text(path) == text
+    finally:
+        os.close(reading)
+        writer.join()
+
+
+def test_a_pipes_number_is_no_name():
+    reading, writing = os.pipe()
+    os.write(writing, b"parameters: {lr: 0.1}\n")
+    os.close(writing)
+    try:
+        with pytest.raises(SearchFileError, match=f"'{reading}' cannot name a search; set 'name'"):
+            read_search_file(Path(f"/dev/fd/{reading}"), trainables=TRAINABLES)
+    finally:
+        os.close(reading)
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_text(tmp_path):

@@ -12,7 +12,7 @@ from tuner.facts.fields import Field
 from tuner.facts.records import IN_OWN_FILES, MADE_HERE, Goal
 from tuner.facts.rungs import default_grace_period
 from tuner.space.constraints import check_satisfiable, constrained, read_constraints, read_points
-from tuner.space.files import read_text
+from tuner.space.files import DESCRIPTORS, read_text
 from tuner.space.overrides import Flags, override
 from tuner.space.parameters_section import ParametersSection, budget, read_parameters
 from tuner.space.problems import Place, Reporter, suggestion
@@ -207,7 +207,7 @@ class _Reading:
         name = self._top.values["name"]
         if name is None:
             name = self._path.stem
-            if _NAME.fullmatch(name) is None:
+            if _NAME.fullmatch(name) is None or self._path.parent in DESCRIPTORS:
                 self._report.error(self._whole, f"'{name}' cannot name a search; set 'name', such as name: my-search")
         elif _NAME.fullmatch(name) is None:
             self._report.error(
