@@ -41,7 +41,8 @@ def test_a_validation_loss_that_climbs_while_the_training_loss_falls_is_over_fit
     assert verdict.fit is Fit.OVERFITTING
     if epochs == 200:
         assert verdict.reason == (
-            "the validation loss rose from 0.804 at epoch 62 to 1.2, while the training loss fell from 0.372 to 0.201"
+            "the validation loss rose from 0.804 at epoch 62 to 1.2 in the last epochs, "
+            "while the training loss fell from 0.372 to 0.201"
         )
 
 

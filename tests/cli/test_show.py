@@ -45,6 +45,7 @@ def test_a_trial_on_one_page(results: str, capsys: pytest.CaptureFixture[str]) -
     out = call(capsys, "0", "--results", results)
     assert "demo-0: completed (it ran its whole budget)" in out
     assert "2 of 2" in out
+    assert "val_loss    0.3 at epoch 2" in out, "as the score is"
     assert "0.7 (val_accuracy, to maximize) at epoch 2" in out
     assert "0.5 ▁█▄ 0.6" in out or "0.5 ▁█▅ 0.6" in out
     assert "milestones  none" in out
@@ -88,6 +89,28 @@ def test_a_search_file_runs_the_trial_again(results: str, capsys: pytest.Capture
     assert file["data"] == {"dataset": "digits", "validation": 300, "split_seed": 0}
 
 
+def test_a_null_that_was_drawn_is_no_inactive_hyperparameter(
+    results: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both are null on the leaderboard; the conditions of the space tell them apart, without the log too."""
+    events = [Open(at=NOON, slots=1, trials=1), *trial(0, [0.5], optimizer="adamw", batch_size=None)]
+    folder = write_search(tmp_path / "drawn", events)
+    description = json.loads((tmp_path / "demo/search.json").read_text())
+    description["settings"]["parameters"] = {
+        "optimizer": [{"values": ["adamw", "sgd"], "when": {}}],
+        "momentum": [{"value": 0.9, "when": {"optimizer": ["sgd"]}}],
+        "batch_size": [{"value": 64, "when": {"momentum": [0.9]}}, {"values": [None, 128], "when": {}}],
+    }
+    (folder / "search.json").write_text(json.dumps({**description, "search": "drawn"}))
+    (folder / "events.jsonl").unlink()
+    words = ("drawn/0", "--results", results)
+    drawn = config(optimizer="adamw", batch_size=None)
+    assert read_yaml(call(capsys, *words, "--config")) == drawn
+    assert read_yaml(call(capsys, *words, "--search-file"))["parameters"] == drawn
+    page = call(capsys, *words)
+    assert "  batch_size  null" in page and "momentum" not in page
+
+
 def test_json_holds_row_configuration_and_epochs(results: str, capsys: pytest.CaptureFixture[str]) -> None:
     record = json.loads(call(capsys, "0", "--results", results, "--json"))
     assert (record["version"], record["search"]) == (1, "demo")
@@ -114,7 +137,8 @@ def test_the_verdict_is_seen_from_the_curves(tmp_path: Path, capsys: pytest.Capt
 
     scores = [0.9, 0.8, 0.7, 0.6, 0.5]  # the validation loss is 1 - score
     line = next(line for line in page("complete", train_accuracy=0.9).splitlines() if line.startswith("verdict"))
-    assert "undecided: the validation loss rose from 0.15 at epoch 1 to 0.45" in line
+    assert "undecided: the validation loss rose from 0.15 at epoch 1 to 0.45 in the last epochs" in line
+    assert "generalization_gap  0.2 at epoch 1" in page("gap", generalization_gap=0.2)
     assert "\nverdict" not in page("without-accuracies")
 
 

@@ -96,7 +96,8 @@ def _page(folder: Path, trial: TrialView, results: str) -> Iterator[str]:
     yield ""
     yield from _aligned(dict(_facts(folder, trial)))
     yield "\nconfiguration"
-    yield from _aligned({f"  {name}": spelled(value) for name, value in trial.config.items()})
+    config = trial.config.items()
+    yield from _aligned({f"  {name}": "null" if value is None else spelled(value) for name, value in config})
     words = ["tuner", "show", str(row["number"]), "--name", folder.name]
     if results != "results":
         words += ["--results", results]
@@ -125,9 +126,9 @@ def _facts(folder: Path, trial: TrialView) -> Iterator[tuple[str, str]]:
     if trial.epochs:
         scores = [epoch["score"] for epoch in trial.epochs]
         yield "by epoch", f"{spelled(scores[0])} {_sparkline(scores)} {spelled(scores[-1])}"
-    for name in ("val_accuracy", "val_loss", "train_accuracy", "train_loss"):
+    for name in ("val_accuracy", "val_loss", "train_accuracy", "train_loss", "generalization_gap"):
         if row[name] is not None and name != info.metric:
-            yield name, spelled(row[name])
+            yield name, f"{spelled(row[name])} at epoch {row['best_epoch']}"
     if trial.epochs and (verdict := judge(trial.epochs)) is not None:
         yield "verdict", str(verdict)
     yield "epochs", f"{row['epochs_run']} in {spelled(row['train_seconds'])} s"
@@ -167,7 +168,7 @@ def _search_file(folder: Path, trial: TrialView) -> Iterator[str]:
     yield from _yaml(
         {
             "name": trial.row["trial_id"],
-            **kept,
+            **_without_nulls(kept),
             "search": {"trials": 1},
             "scheduler": {"type": "none"},
             "parameters": trial.config,
@@ -175,13 +176,22 @@ def _search_file(folder: Path, trial: TrialView) -> Iterator[str]:
     )
 
 
+def _without_nulls(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without those that say nothing."""
+    return {
+        name: _without_nulls(value) if isinstance(value, Mapping) else value
+        for name, value in settings.items()
+        if value is not None
+    }
+
+
 def _yaml(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
-    """Yield block YAML 1.2 of nested mappings; leaves are JSON, which is YAML, and what is null is left out."""
+    """Yield block YAML 1.2 of nested mappings; leaves are JSON, which is YAML."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield f"{indent}{_scalar(name)}:"
             yield from _yaml(value, indent + "  ")
-        elif value is not None:
+        else:
             yield f"{indent}{_scalar(name)}: {_scalar(value)}"
 
 

@@ -70,8 +70,9 @@ def judge(epochs: Sequence[Mapping[str, float | None]]) -> Verdict | None:
         or _underfitting(training, validation, train_accuracy, val_accuracy)
         or Verdict(
             Fit.FINE,
-            f"the validation loss {validation.end:.3g} stays near its lowest value, and the training accuracy "
-            f"{train_accuracy:.3g} is {_points(train_accuracy - val_accuracy)} the validation accuracy",
+            f"in the last epochs the validation loss {validation.end:.3g} stays near its lowest value, "
+            f"and the training accuracy {train_accuracy:.3g} is {_points(train_accuracy - val_accuracy)} "
+            "the validation accuracy",
         )
     )
 
@@ -106,7 +107,8 @@ def _overfitting(training: _Loss, validation: _Loss) -> Verdict | None:
     if not validation.rises(since=lowest):
         return None
     rose = (
-        f"the validation loss rose from {validation.smooth[lowest]:.3g} at epoch {lowest + 1} to {validation.end:.3g}"
+        f"the validation loss rose from {validation.smooth[lowest]:.3g} at epoch {lowest + 1} to {validation.end:.3g} "
+        "in the last epochs"
     )
     if training.end < training.smooth[lowest]:
         fell = f"while the training loss fell from {training.smooth[lowest]:.3g} to {training.end:.3g}"
@@ -119,7 +121,7 @@ def _overfitting(training: _Loss, validation: _Loss) -> Verdict | None:
 def _underfitting(training: _Loss, validation: _Loss, train_accuracy: float, val_accuracy: float) -> Verdict | None:
     if train_accuracy >= _FITTED:
         return None
-    low = f"the training accuracy is only {train_accuracy:.3g}"
+    low = f"the training accuracy of the last epochs is only {train_accuracy:.3g}"
     if training.still_falls() and validation.still_falls():
         losses = f"training {training.end:.3g}, validation {validation.end:.3g}"
         return Verdict(Fit.UNDERFITTING, f"{low}, and both losses still fall ({losses}); more epochs would help")

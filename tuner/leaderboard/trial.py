@@ -11,7 +11,9 @@ from typing import Any
 from tuner.facts.errors import UsageError, relative_to_cwd
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.query import top
-from tuner.leaderboard.source import epochs_of, leaderboard_of
+from tuner.leaderboard.source import SETTINGS_FILE, epochs_of, leaderboard_of
+from tuner.space.domains import Constant
+from tuner.space.parameters import Alternative
 
 
 @dataclass(frozen=True)
@@ -23,19 +25,28 @@ class TrialView:
         row: Its row of the leaderboard, column name to value.
         epochs: Its rows of epochs.parquet, oldest first.
         ranked: How many trials of the search have a rank.
+        alternatives: Name of each hyperparameter to the conditions under which it is active; empty where the search
+            does not say. A row holds null where a hyperparameter is inactive and where null was drawn.
     """
 
     info: SearchInfo
     row: Mapping[str, Any]
     epochs: tuple[Mapping[str, Any], ...]
     ranked: int
+    alternatives: Mapping[str, tuple[Alternative, ...]]
 
     @property
     def config(self) -> dict[str, Any]:
-        """Return its active hyperparameters in the order of the search file, and its seed."""
-        values = {name: self._value(name, dtype) for name, dtype in self.info.hyperparameters.items()}
-        values["seed"] = self.row["seed"]
-        return {name: value for name, value in values.items() if value is not None}
+        """Return its active hyperparameters in the order of the search file, null where that was drawn, and its seed.
+
+        A null stays out where the search does not say what is active.
+        """
+        values: dict[str, Any] = {}
+        for name, dtype in self.info.hyperparameters.items():  # parents stand before their children
+            value = self._value(name, dtype)
+            if value is not None or any(item.holds(values) for item in self.alternatives.get(name, ())):
+                values[name] = value
+        return values if self.row["seed"] is None else {**values, "seed": self.row["seed"]}
 
     def _value(self, name: str, dtype: str) -> Any:
         value = self.row[name]
@@ -57,4 +68,17 @@ def load_trial(folder: Path, number: int) -> TrialView:
         raise UsageError(f"{relative_to_cwd(folder)} has no trial {number}; it has {trials} trials, from 0 on")
     epochs = top(epochs_of(folder), 0, where=condition, sort="epoch", descending=False).table.to_pylist()
     rank = source.read(["rank"]).column("rank")
-    return TrialView(source.info, found[0], tuple(epochs), len(rank) - rank.null_count)
+    return TrialView(source.info, found[0], tuple(epochs), len(rank) - rank.null_count, _alternatives(folder))
+
+
+def _alternatives(folder: Path) -> dict[str, tuple[Alternative, ...]]:
+    """Return the alternatives of each parameter in search.json, conditions alone."""
+    try:
+        parameters = json.loads((folder / SETTINGS_FILE).read_bytes())["settings"]["parameters"]
+        return {name: tuple(map(_condition, items)) for name, items in parameters.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _condition(item: Mapping[str, Any]) -> Alternative:
+    return Alternative(Constant(None), {parent: tuple(values) for parent, values in item["when"].items()})
