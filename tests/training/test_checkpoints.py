@@ -89,8 +89,7 @@ def test_a_wrong_byte_anywhere_is_damage_or_harmless(tmp_path):
     damaged = 0
     for place in range(0, len(good), 11):
         (tmp_path / "state.pt").write_bytes(good[:place] + bytes([good[place] ^ 0xFF]) + good[place + 1 :])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch wonders about unknown versions of pickle
+        with warnings.catch_warnings(action="error"):  # PyTorch wonders about unknown versions of pickle
             try:
                 checkpoints.load(tmp_path, {})
             except ResultsDamagedError:

@@ -100,7 +100,7 @@ class TestFiles:
         with pytest.raises(UsageError, match=r"no weights of wide_resnet50_2: it has in another shape layer1.0.conv1"):
             check_weights("wide_resnet50_2", tmp_path / "weights.pth")
 
-    @pytest.mark.parametrize("damage", [b"", b"no weights", None])
+    @pytest.mark.parametrize("damage", [b"", b"no weights", b"0", b"\x80\x04.", None])
     def test_a_damaged_file_is_named(self, weights, tmp_path, damage):
         broken = tmp_path / "broken.pth"
         content = weights.read_bytes()
@@ -119,6 +119,29 @@ class TestFiles:
         torch.save({"epoch": 3}, tmp_path / "checkpoint.pth")
         with pytest.raises(UsageError, match=r"checkpoint.pth is no state dict"):
             check_weights("resnet18", tmp_path / "checkpoint.pth")
+
+    @pytest.mark.parametrize(
+        "entry",
+        [
+            {3: torch.zeros(2)},
+            {"conv1.weight": torch.zeros(64, 3, 7, 7).to_sparse()},
+            {"conv1.weight": torch.zeros(64, 3, 7, 7, device="meta")},
+            {"conv1.weight": torch.zeros(64, 3, 7, 7, dtype=torch.complex64)},
+        ],
+        ids=["a name that is a number", "sparse", "without values", "complex"],
+    )
+    def test_what_no_layer_takes_is_no_state_dict(self, weights, tmp_path, entry):
+        torch.save({**torch.load(weights, weights_only=True), **entry}, tmp_path / "weights.pth")
+        with pytest.raises(UsageError, match=r"weights.pth is no state dict"):
+            check_weights("resnet18", tmp_path / "weights.pth")
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_weights_that_are_not_finite_are_refused(self, weights, tmp_path, value):
+        state = torch.load(weights, weights_only=True)
+        state["bn1.weight"][3] = value
+        torch.save(state, tmp_path / "weights.pth")
+        with pytest.raises(UsageError, match=r"is damaged: bn1.weight holds numbers that are not finite"):
+            check_weights("resnet18", tmp_path / "weights.pth")
 
     def test_the_head_need_not_fit_and_old_files_lack_counters(self, tmp_path):
         state = torchvision.models.resnet18(num_classes=3).state_dict()

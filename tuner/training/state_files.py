@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import torch
@@ -15,7 +16,8 @@ def read_state(path: Path) -> object:
         ValueError: It is damaged, or holds more than tensors, numbers and texts.
     """
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # about its own insides, to people who cannot act on them
+            return torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, MemoryError):
         raise
     except Exception as error:  # on damage PyTorch raises whatever the first wrong byte leads to

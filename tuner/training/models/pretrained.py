@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import torch
 import torchvision
 from torch import Tensor, nn
 
@@ -87,6 +88,17 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         raise UsageError(f"the file of weights {path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         raise UsageError(f"{path} is damaged, or was not made by torch.save of a state dict") from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UsageError(f"{path} is no state dict: it must hold names and tensors alone")
+    if not isinstance(state, Mapping) or not all(map(_is_entry, state.items())):
+        raise UsageError(f"{path} is no state dict: it must hold names and plain tensors alone")
+    if wrong := [name for name, value in state.items() if not value.isfinite().all()]:
+        raise UsageError(f"{path} is damaged: {wrong[0]} holds numbers that are not finite")
     return {_OLD_DENSENET.sub(r"\1\2", name): value for name, value in state.items()}
+
+
+def _is_entry(entry: tuple[object, object]) -> bool:
+    """Return whether a name and a tensor can be loaded: one that is sparse, say, cannot be copied into a layer."""
+    name, value = entry
+    if not isinstance(name, str) or not isinstance(value, Tensor):
+        return False
+    unusual = value.is_quantized or value.is_meta or value.is_nested or value.is_complex()
+    return value.layout is torch.strided and not unusual
