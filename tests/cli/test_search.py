@@ -1,0 +1,52 @@
+"""What ``tuner search`` says; how it runs is tested in ``tests/study``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.study.finals import write_finished_search
+from tuner.cli.main import main
+from tuner.cli.search import _next_commands
+from tuner.hyperparameters.table import TRAINABLES
+from tuner.space.read import read_search_file
+
+
+@pytest.mark.parametrize(
+    ("data", "results", "commands"),
+    [
+        ("digits", "results", ["show demo/1", "confirm demo", "train --from demo --rank 1"]),
+        (
+            "parquet, root: .",
+            "other",
+            [
+                "show demo/1 --results other",
+                "confirm demo --results other --root DIR",
+                "train --from demo --rank 1 --results other --root DIR",
+            ],
+        ),
+    ],
+)
+def test_what_comes_next_can_be_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str, results: str, commands: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = write_finished_search(tmp_path / results)
+    Path("demo.yaml").write_text(f"data: {{dataset: {data}}}\nparameters: {{lr: {{values: [0.1, 1.1]}}}}\n")
+    file = read_search_file(Path("demo.yaml"), trainables=TRAINABLES)
+    assert _next_commands(file, folder) == [f"tuner {command}" for command in commands]
+
+
+def test_no_trial_to_go_on_with(tmp_path: Path) -> None:
+    folder = write_finished_search(tmp_path / "results", [None])
+    (tmp_path / "demo.yaml").write_text("parameters: {lr: {values: [0.1, 1.1]}}\n")
+    assert _next_commands(read_search_file(tmp_path / "demo.yaml", trainables=TRAINABLES), folder) == []
+
+
+def test_images_of_ones_own_are_named_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "demo.yaml").write_text("data: {dataset: folder}\nparameters: {lr: {values: [0.1, 1.1]}}\n")
+    words = ["check", str(tmp_path / "demo.yaml"), "--samples", "0"]
+    assert main(words) == 2
+    assert "'folder' needs 'root'" in capsys.readouterr().err
+    assert main([*words, "--root", str(tmp_path)]) == 0
