@@ -17,6 +17,7 @@ from tuner.facts.errors import ExitCode, ResultsHeldError, UsageError
 from tuner.facts.records import State
 from tuner.journal.log import open_log
 from tuner.search.messages import Ended
+from tuner.study import compare
 from tuner.study.ablate import ablate
 from tuner.study.confirm import confirm
 from tuner.study.folder import Folder
@@ -142,6 +143,21 @@ def test_more_seeds_and_more_winners_keep_what_was_trained(tmp_path: Path, monke
     assert first is not None and larger is not None
     assert larger["seeds"][:2] == first["seeds"]
     assert larger["trials"][0]["runs"][:2] == first["trials"][0]["runs"]
+
+
+def test_what_was_trained_outlives_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = finished_search(tmp_path, OWN, POINTS, [0.04, 0.36, 0.01])
+    stand_in(monkeypatch, loss)
+    confirm(folder, top=1, seeds=2, observer=Silent())
+    log = (folder / "confirm/events.jsonl").read_bytes()
+    monkeypatch.setattr(compare, "prepare_data", no_images)
+    with pytest.raises(UsageError, match="no images"):
+        confirm(folder, top=1, seeds=3, observer=Silent())
+    assert (folder / "confirm/events.jsonl").read_bytes() == log
+
+
+def no_images(*_: object) -> None:
+    raise UsageError("no images")
 
 
 def test_a_winner_that_breaks_is_never_shown_to_be_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
