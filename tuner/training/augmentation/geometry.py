@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tuner.hyperparameters.augmentation import Augmentation
-from tuner.training.augmentation.augment import Augment, chance, mean_colour, uniform
+from tuner.training.augmentation.augment import Augment, chance, mean_colour, replaced, uniform
 from tuner.training.augmentation.sampling import bilinear, reflected, rotated_grid
 from tuner.training.boxes import fitting_sides, random_start
 from tuner.training.data import TrainingData
@@ -88,7 +88,7 @@ def rotation(settings: Augmentation, data: TrainingData) -> Augment | None:
 
 def _mirror(dimension: int) -> Augment:
     def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-        return torch.where(chance(0.5, len(images), generator), images.flip(dimension), images)
+        return replaced(images, chance(0.5, len(images), generator), images.flip(dimension))
 
     return augment
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tuner.hyperparameters.augmentation import Augmentation
-from tuner.training.augmentation.augment import Augment, chance, for_pixels, mean_colour
+from tuner.training.augmentation.augment import Augment, chance, for_pixels, mean_colour, replaced
 from tuner.training.boxes import boxes_within, fitting_sides, random_boxes
 from tuner.training.data import TrainingData
 
@@ -28,7 +28,7 @@ def erasing(settings: Augmentation, data: TrainingData) -> Augment | None:
         heights, widths, fits = fitting_sides(count, largest, area, _ERASED_ASPECTS, generator)
         boxes = boxes_within((height, width), (heights, widths), generator)
         erased = chance(settings.erasing, count, generator) & for_pixels(fits)
-        return torch.where(boxes & erased, colour, images)
+        return replaced(images, boxes & erased, colour)
 
     return augment
 
@@ -42,6 +42,6 @@ def cutout(settings: Augmentation, data: TrainingData) -> Augment | None:
 
     def augment(images: Tensor, generator: torch.Generator) -> Tensor:
         count, _, height, width = images.shape
-        return torch.where(random_boxes(count, (height, width), (side, side), generator), colour, images)
+        return replaced(images, random_boxes(count, (height, width), (side, side), generator), colour)
 
     return augment
