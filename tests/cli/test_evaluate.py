@@ -76,6 +76,13 @@ def test_a_folder_with_a_test_part_is_measured_on_that(
     assert json.loads(capsys.readouterr().out)["images"] == 20
 
 
+@pytest.mark.parametrize(("names", "split"), [({3: "3"}, ""), ({3: "3", 7: "7"}, "test")])
+def test_one_class_alone_or_a_test_folder_alone_is_enough(trained, tmp_path, capsys, names, split) -> None:
+    write_images(tmp_path, names, split=split)
+    assert evaluate(trained, "--data", str(tmp_path), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 20 * len(names)
+
+
 @pytest.mark.parametrize(
     ("names", "form", "said"),
     [

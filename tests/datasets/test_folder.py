@@ -66,6 +66,30 @@ def test_folders_that_make_no_data_set(tmp_path, images, said):
     assert said in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("images", "classes", "counts"),
+    [
+        ({"a/1.png": picture()}, ("a",), (1, 0)),
+        ({"a/1.png": picture(), "b/1.tga": picture()}, ("a",), (1, 0)),
+        ({"test/a/1.png": picture(), "test/b/1.png": picture()}, ("a", "b"), (2, 0)),
+        ({"train/b/1.png": picture(), "test/c/1.png": picture(), "test/a/1.png": picture()}, ("a", "b", "c"), (1, 2)),
+    ],
+    ids=["one class", "a class without images", "test alone", "test classes that training lacks"],
+)
+def test_what_cannot_be_trained_on_can_be_evaluated(tmp_path, images, classes, counts):
+    root = write_images(tmp_path / "root", images)
+    data = prepare("folder", root, cache=tmp_path / "cache", to_evaluate=True)
+    assert (data.classes, (data.train_count, data.test_count)) == (classes, counts)
+    with pytest.raises(UsageError):  # what the cache holds now is not taken for a data set to train on
+        prepare("folder", root, cache=tmp_path / "cache")
+
+
+@pytest.mark.parametrize("images", [{"1.png": picture()}, {"a/1.tga": picture()}, {"test/1.png": picture()}])
+def test_without_images_nothing_can_be_evaluated(tmp_path, images):
+    with pytest.raises(UsageError, match="holds no"):
+        prepare("folder", write_images(tmp_path / "root", images), cache=tmp_path / "cache", to_evaluate=True)
+
+
 def test_a_truncated_image_is_named(tmp_path):
     root = write_images(tmp_path / "root", {"a/1.jpg": picture(), "b/1.jpg": picture()})
     file = root / "b" / "1.jpg"

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
     folder = find_model(args.model, Path(args.results))
     model = TrainedModel.load(folder, chosen_device(args))
-    prepared = prepare(*_source(args.data, args.root))
+    prepared = prepare(*_source(args.data, args.root), to_evaluate=True)
     by_name = labels_by_name(prepared, model)
     split = args.split or ("test" if prepared.test_count else "train")
     images, labels = load_test(prepared) if split == "test" else prepared.load_train()

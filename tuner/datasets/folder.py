@@ -16,13 +16,19 @@ SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", 
 
 @dataclass(frozen=True)
 class Folder:
-    """Class folders under ``root``; classes are the training folders' names, sorted."""
+    """Class folders under ``root``; classes are the folders' names, sorted.
+
+    Attributes:
+        root: Where they lie.
+        to_evaluate: Whether nothing is trained on them: ``test`` may then hold further classes, or stand alone.
+    """
 
     root: Path
+    to_evaluate: bool = False
 
     def files(self) -> list[Path]:
         """Return every image of both splits."""
-        return [file for split in (self._train(), self.root / "test") for file in _images_below(split)]
+        return [file for split in self._splits() for file in _images_below(split)]
 
     def fetch(self) -> None:
         """Do nothing: nothing is downloaded."""
@@ -31,28 +37,38 @@ class Folder:
         """Return the images with their folders' names as classes.
 
         Raises:
-            UsageError: No class folder, a class folder without images, or a test class that training lacks.
+            UsageError: No class folder, or no image; to be trained on, also a class folder without images, or a test
+                class that training lacks.
         """
-        train = self._train()
-        classes = tuple(sorted(folder.name for folder in _class_folders(train)))
-        if not classes:
+        train, test = self._splits()
+        folders = {folder.name for folder in _class_folders(train)}
+        if not folders:
             raise UsageError(f"{train} holds no class folders; images belong into {train}/<class>/")
-        files = _images_below(train)
-        if idle := sorted(set(classes) - {file.parent.name for file in files}):
+        files, test_files = _images_below(train), _images_below(test)
+        idle = sorted(folders - {file.parent.name for file in files})
+        if idle and not (files and self.to_evaluate):
             raise UsageError(f"class folder {train / idle[0]} holds no image ({', '.join(sorted(SUFFIXES))})")
-        test_files = _images_below(self.root / "test")
-        if unknown := sorted({file.parent.name for file in test_files} - set(classes)):
+        unknown = sorted({file.parent.name for file in test_files} - folders)
+        if unknown and not self.to_evaluate:
             raise UsageError(f"test class '{unknown[0]}' has no folder among the training classes in {train}")
+        classes = tuple(sorted({file.parent.name for file in files + test_files}))
         channels = channels_of(_encoded(files + test_files))
-        test = _split(test_files, classes, channels) if test_files else None
-        return Contents(classes, _split(files, classes, channels), test)
+        return Contents(
+            classes,
+            _split(files, classes, channels),
+            _split(test_files, classes, channels) if test_files else None,
+        )
 
-    def _train(self) -> Path:
-        if (self.root / "train").is_dir():
-            return self.root / "train"
-        if (self.root / "test").is_dir():
-            raise UsageError(f"{self.root} has a test folder and no train folder beside it")
-        return self.root
+    def _splits(self) -> tuple[Path, Path]:
+        """Return where the training images lie, or the only ones, and where test images lie if that folder exists."""
+        train, test = self.root / "train", self.root / "test"
+        if train.is_dir():
+            return train, test
+        if not test.is_dir():
+            return self.root, test
+        if self.to_evaluate:
+            return test, train
+        raise UsageError(f"{self.root} has a test folder and no train folder beside it")
 
 
 def _class_folders(split: Path) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -33,7 +34,9 @@ BUILT_IN: Mapping[str, Callable[[], Source]] = MappingProxyType({"digits": Digit
 NAMES: tuple[str, ...] = (*IN_FILES, *BUILT_IN)
 
 
-def prepare(dataset: str, root: Path | None = None, *, cache: Path | None = None) -> PreparedData:
+def prepare(
+    dataset: str, root: Path | None = None, *, cache: Path | None = None, to_evaluate: bool = False
+) -> PreparedData:
     """Find or download a data set and decode it into this machine's cache, unless that has been done.
 
     The driver calls it before anything starts. Processes that call it at the same time decode once.
@@ -42,6 +45,8 @@ def prepare(dataset: str, root: Path | None = None, *, cache: Path | None = None
         dataset: One of ``NAMES``.
         root: Where its files lie; None for a built-in data set, or to keep a download in the cache.
         cache: The cache folder; None takes ``cache_folder()``.
+        to_evaluate: Whether models are only measured on it: files of one's own may then hold a single class, or class
+            folders in ``test`` that ``train`` lacks, or ``test`` alone.
 
     Raises:
         UsageError: An unknown name, files that are missing or damaged, or images that make no data set.
@@ -49,17 +54,24 @@ def prepare(dataset: str, root: Path | None = None, *, cache: Path | None = None
     """
     store = Cache(cache or cache_folder())
     source = _source(dataset, root, store)
-    if (found := store.find(_identity(dataset, source))) is not None:
+    kind = dataset
+    if to_evaluate and isinstance(source, Folder | Parquet):
+        kind = f"{dataset} to evaluate"  # what is found under this name need not be fit to be trained on
+        source = replace(source, to_evaluate=True) if isinstance(source, Folder) else source
+    if (found := store.find(_identity(kind, source))) is not None:
         return found
     with store.locked():
-        if (found := store.find(_identity(dataset, source))) is not None:
+        if (found := store.find(_identity(kind, source))) is not None:
             return found
         source.fetch()
-        identity = _identity(dataset, source)
+        identity = _identity(kind, source)
         if (found := store.find(identity)) is not None:
             return found
         contents = source.read()
-        _check(dataset if root is None else str(root), contents)
+        name = dataset if root is None else str(root)
+        if kind == dataset:
+            _check_trainable(name, contents)
+        _check_labels(name, contents)
         return store.add(identity, contents)
 
 
@@ -81,9 +93,9 @@ def _source(dataset: str, root: Path | None, store: Cache) -> Source:
     return IN_FILES[dataset](root.absolute())
 
 
-def _identity(dataset: str, source: Source) -> str:
+def _identity(kind: str, source: Source) -> str:
     """Return a hash of what tells, without reading the files, whether a source is what it was."""
-    digest = hashlib.sha256(f"{VERSION} {dataset}".encode())
+    digest = hashlib.sha256(f"{VERSION} {kind}".encode())
     try:
         for file in source.files():
             status = file.stat()
@@ -93,11 +105,14 @@ def _identity(dataset: str, source: Source) -> str:
     return digest.hexdigest()
 
 
-def _check(name: str, contents: Contents) -> None:
-    train = contents.train.labels
-    present = len(np.unique(train))
+def _check_trainable(name: str, contents: Contents) -> None:
+    present = len(np.unique(contents.train.labels))
     if present < 2:
         raise UsageError(f"{name} has training images of {present} classes; a classifier needs at least two")
+
+
+def _check_labels(name: str, contents: Contents) -> None:
+    train = contents.train.labels
     for split, labels in (("training", train), ("test", contents.test.labels if contents.test else train)):
         _check_range(name, split, labels, len(contents.classes))
 
