@@ -1,5 +1,8 @@
+import warnings
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.datasets.files import picture, write_images
 from tuner.datasets.prepare import prepare
@@ -96,3 +99,13 @@ def test_a_truncated_image_is_named(tmp_path):
     file.write_bytes(file.read_bytes()[:-40])
     with pytest.raises(UsageError, match=r"b/1\.jpg cannot be decoded"):
         prepare("folder", root, cache=tmp_path / "cache")
+
+
+def test_a_large_image_is_decoded_in_silence_and_one_too_large_is_said_to_be(tmp_path, monkeypatch):
+    images = {"a/1.png": picture(), "b/1.png": picture()}
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 13)  # of the 24; Pillow warns from here, and refuses from twice
+    with warnings.catch_warnings(action="error"):
+        assert decode(tmp_path, images).train_count == 2
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(UsageError, match=r"a/1.png cannot be decoded: it has more than 20 pixels"):
+        prepare("folder", tmp_path / "root", cache=tmp_path / "other")

@@ -7,6 +7,7 @@ keeps its upper 8 bits, transparency is dropped (as torchvision's ImageFolder do
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -43,7 +44,8 @@ class Encoded:
 
 def channels_of(images: Iterable[Encoded]) -> int:
     """Return 1 if every image is greyscale, else 3; reads headers, up to the first image in colour."""
-    return 1 if all(_is_grey(image) for image in images) else 3
+    with _without_warnings():
+        return 1 if all(_is_grey(image) for image in images) else 3
 
 
 def decoded(images: Iterable[Encoded], channels: int) -> Iterator[Images]:
@@ -58,7 +60,9 @@ def decoded(images: Iterable[Encoded], channels: int) -> Iterator[Images]:
     with ThreadPoolExecutor(threads) as pool:
         while batch := list(islice(remaining, threads * _CHUNK)):
             chunks = [batch[start : start + _CHUNK] for start in range(0, len(batch), _CHUNK)]
-            arrays = [array for part in pool.map(lambda chunk: _decode_all(chunk, channels), chunks) for array in part]
+            with _without_warnings():
+                parts = list(pool.map(lambda chunk: _decode_all(chunk, channels), chunks))
+            arrays = [array for part in parts for array in part]
             size = size or arrays[0].shape
             for image, array in zip(batch, arrays, strict=True):
                 if array.shape != size:
@@ -67,6 +71,14 @@ def decoded(images: Iterable[Encoded], channels: int) -> Iterator[Images]:
                         "all images of a data set must have one size"
                     )
             yield np.stack(arrays)
+
+
+def _without_warnings() -> warnings.catch_warnings[None]:
+    """Keep back Pillow's warnings about large or odd files, which name its own: an image can be decoded or not.
+
+    Entered where no other thread decodes, for it changes the whole process.
+    """
+    return warnings.catch_warnings(action="ignore")
 
 
 def _decode_all(images: list[Encoded], channels: int) -> list[Images]:
@@ -101,6 +113,9 @@ def _opened(encoded: Encoded) -> Iterator[Image.Image]:
             yield image
     except UsageError:
         raise
+    except Image.DecompressionBombError as error:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise UsageError(f"{encoded.where} cannot be decoded: it has more than {most:,} pixels") from error
     except Exception as error:  # Pillow lets through what its decoders meet: OSError, SyntaxError, struct.error, ...
         unreadable = isinstance(error, OSError) and error.strerror
         reason = unreadable or "the file is damaged or no image"
