@@ -215,9 +215,11 @@ def test_other_settings_are_refused_and_named_finished_or_not(tmp_path):
         run(recipe(tmp_path), heard=Heard(interrupt_after=1))
     with pytest.raises(UsageError, match=r"an unfinished model of other settings: config.lr \(0.1, now 0.2\)"):
         run(recipe(tmp_path, lr=0.2))
+    assert (tmp_path / "models/.mine/seed-0/checkpoint").is_dir(), "what was interrupted can still go on"
     run(recipe(tmp_path))
     with pytest.raises(UsageError, match=r"a model of other settings: data.split_seed \(0, now 3\)"):
         run(recipe(tmp_path, "split_seed=3"))
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["mine"], "what is refused leaves no trace"
 
 
 def test_another_metric_is_another_model_where_it_chooses_the_epoch(tmp_path):

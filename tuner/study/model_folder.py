@@ -51,7 +51,9 @@ class ModelFolder:
 
     @contextlib.contextmanager
     def writer(self) -> Iterator[None]:
-        """Be the only one that trains this model; the hidden folder goes once the model is finished.
+        """Be the only one that trains this model.
+
+        The hidden folder goes once the model is finished, and where nothing was begun: what is refused leaves no trace.
 
         Raises:
             ResultsHeldError: Another process trains it.
@@ -67,6 +69,8 @@ class ModelFolder:
             yield
             shutil.rmtree(self.partial, ignore_errors=True)
         finally:
+            if not any(path.is_dir() or path.name == CONFIG_FILE for path in self.partial.glob("*")):
+                shutil.rmtree(self.partial, ignore_errors=True)
             lock.release()
 
     def refuse_other(self, settings: Mapping[str, Any]) -> None:
