@@ -88,6 +88,7 @@ def test_one_class_alone_or_a_test_folder_alone_is_enough(trained, tmp_path, cap
     [
         ({1: "1", 2: "two"}, {}, "the model does not know the class two; it knows 0, 1, 2"),
         ({1: "one", 2: "two"}, {}, "does not know the classes one, two"),
+        ({1: "a\x1b[31m\nb"}, {}, "does not know the class a [31m b; it knows 0, 1"),
         ({1: "1", 2: "2"}, {"size": 9}, "the images are 9x9 pixels and greyscale, and the model takes 8x8 pixels"),
         ({1: "1", 2: "2"}, {"mode": "RGB"}, "the images are 8x8 pixels and RGB"),
     ],

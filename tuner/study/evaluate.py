@@ -8,6 +8,7 @@ import torch
 from tuner.datasets.contents import Images, Labels
 from tuner.datasets.prepared import PreparedData
 from tuner.facts.errors import UsageError
+from tuner.leaderboard.formats import spelled
 from tuner.study.trained_model import TrainedModel
 from tuner.training.scores import Scores, score
 
@@ -21,7 +22,8 @@ def labels_by_name(data: PreparedData, model: TrainedModel) -> Labels:
     """
     known = {name: label for label, name in enumerate(model.classes)}
     if unknown := [name for name in data.classes if name not in known]:
-        raise UsageError(f"the model does not know {_listed('class', unknown)}; it knows {', '.join(model.classes)}")
+        knows = ", ".join(map(spelled, model.classes))
+        raise UsageError(f"the model does not know {_listed('class', list(map(spelled, unknown)))}; it knows {knows}")
     if data.shape != model.image_shape:
         raise UsageError(f"the images are {_words(data.shape)}, and the model takes {_words(model.image_shape)}")
     return np.array([known[name] for name in data.classes], np.int64)
