@@ -20,3 +20,8 @@ def test_a_confusion_matrix_fits_the_terminal(
     assert len(lines) == 11 and max(map(len, lines)) <= int(columns)
     assert lines[0].split()[-1] == heading
     assert lines[-1].split()[-11:] == ["truck", *["10"] * 9, "909"]
+
+
+def test_class_names_cannot_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    _print_confusion(("\x1b[31mred\n", "blue"), [[1, 2], [3, 4]])
+    assert "\x1b" not in capsys.readouterr().out

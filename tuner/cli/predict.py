@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tuner.cli.device import add_device, chosen_device
 from tuner.cli.options import add_format, add_results, whole_number
 from tuner.facts.errors import ExitCode, UsageError
+from tuner.facts.printable import printable
 
 if TYPE_CHECKING:
     from tuner.study.trained_model import TrainedModel
@@ -67,4 +68,4 @@ def _predicted(model: TrainedModel, image: str, top: int) -> dict[str, Any]:
 
 def _print(record: dict[str, Any]) -> None:
     said = ", ".join(f"{one['class']} {one['probability']:.3f}" for one in record["predictions"])
-    print(f"{record['image']}: {said}", flush=True)
+    print(printable(f"{record['image']}: {said}"), flush=True)

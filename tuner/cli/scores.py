@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tuner.facts.printable import printable
+
 #: Score to how people call it, in the order of the tables.
 NAMES: Mapping[str, str] = {
     "accuracy": "accuracy",
@@ -66,9 +68,9 @@ def _print_confusion(names: Sequence[str], counts: Sequence[Sequence[int]]) -> N
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", show_header=any(headings))
     for index, heading in enumerate(headings):
-        table.add_column(Text(heading), justify="right" if index else "left", no_wrap=True)
+        table.add_column(Text(printable(heading)), justify="right" if index else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     return table
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from tuner.facts.printable import printable
 from tuner.facts.records import LEADERBOARD_COLUMNS
 from tuner.leaderboard.info import SearchInfo
 
@@ -64,8 +65,7 @@ def spelled(value: object) -> str:
             return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
         case datetime():
             return value.strftime("%Y-%m-%d %H:%M:%S")
-    # A trial's own words may hold line breaks, or sequences that would recolour a terminal.
-    return "".join(character if character.isprintable() else " " for character in str(value))
+    return printable(str(value))
 
 
 def cell(info: SearchInfo, name: str, value: object) -> str:
