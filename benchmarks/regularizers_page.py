@@ -37,12 +37,12 @@ _SHOWN = """\
 _MADE = """\
 Made by
 
-    RUNS=results/published/regularizers/runs.jsonl
+    RUNS=benchmarks/regularizers.jsonl
     python benchmarks/regularizers.py --dataset parquet --root path/to/cifar10 --results $RUNS
     python benchmarks/regularizers.py --page docs/regularizers.md --results $RUNS
 
 on {machine}, in {hours:.1f} hours of training, with
-{versions}. The runs lie in [runs.jsonl](../results/published/regularizers/runs.jsonl).
+{versions}. The runs lie in [regularizers.jsonl](../benchmarks/regularizers.jsonl).
 """
 
 _HEADINGS = ("", "what is set", "accuracy", "difference", "gap", "difference", "loss", "epochs")

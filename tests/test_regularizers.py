@@ -77,7 +77,7 @@ def test_what_was_not_run_yet_is_named() -> None:
 
 
 def test_the_page_is_that_of_the_published_runs() -> None:
-    runs = read(Path("results/published/regularizers/runs.jsonl"))
+    runs = read(Path("benchmarks/regularizers.jsonl"))
     assert Path("docs/regularizers.md").read_text(encoding="utf-8") == page(runs, CASES), "the page says how to make it"
 
 
