@@ -174,5 +174,5 @@ def test_what_drops_maps_needs_maps(kind, model):
 def test_what_needs_maps_or_branches_is_refused_without():
     with pytest.raises(UsageError, match="dropout_conv applies only where model is none of mlp, vit_small"):
         resolve({"model": "mlp", "dropout_conv": 0.1})
-    with pytest.raises(UsageError, match=r"drop_path applies only where model is not .*vgg16"):
+    with pytest.raises(UsageError, match=r"drop_path applies only where model is none of .*vgg16"):
         resolve({"model": "vgg16", "drop_path": 0.1})
