@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from tuner.facts.errors import StorageError, relative_to_cwd
 from tuner.journal.lock import FolderLock
@@ -124,3 +126,8 @@ def write_atomically(path: Path, data: bytes) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise StorageError(f"{relative_to_cwd(path)} cannot be written: {error.strerror}") from error
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Replace a file by a JSON object for people to read, as ``write_atomically`` does; NaN is no JSON."""
+    write_atomically(path, (json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())

@@ -7,7 +7,6 @@ What comes of it is ``ablate-<number>.json``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from tuner.facts.errors import UsageError, relative_to_cwd
 from tuner.hyperparameters.regularizers import switched_on, without
 from tuner.hyperparameters.table import resolve
 from tuner.journal.lock import refuse_if_held
-from tuner.journal.storage import write_atomically
+from tuner.journal.storage import write_json
 from tuner.space.searchfile import SearchFile
 from tuner.study.compare import Compared, compare
 from tuner.study.comparison import Comparison, Configuration, fresh_seeds
@@ -83,8 +82,7 @@ def ablate(
     if not comparison.done:
         return compared, None
     record = _record(comparison, number, off)
-    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(path / file_name(number), text.encode())
+    write_json(path / file_name(number), record)
     return compared, record
 
 

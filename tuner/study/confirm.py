@@ -6,7 +6,6 @@ each with the same ones, at full budget. The test split stays closed. What comes
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from tuner.facts.seeds import derived_seed
 from tuner.hyperparameters.table import applying
 from tuner.journal.history import History, Trial
 from tuner.journal.lock import refuse_if_held
-from tuner.journal.storage import write_atomically
+from tuner.journal.storage import write_json
 from tuner.space.searchfile import Data, SearchFile
 from tuner.study.bias_variance import decompose
 from tuner.study.compare import Compared, compare
@@ -72,8 +71,7 @@ def confirm(
     if not comparison.done:
         return compared, None
     record = _record(comparison, winners)
-    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(path / FILE_NAME, text.encode())
+    write_json(path / FILE_NAME, record)
     return compared, record
 
 

@@ -13,7 +13,7 @@ from tuner.facts.provenance import commit, versions
 from tuner.journal.history import History
 from tuner.journal.lock import refuse_if_held
 from tuner.journal.log import Log, open_log, read_events
-from tuner.journal.storage import FileStorage, write_atomically
+from tuner.journal.storage import FileStorage, write_atomically, write_json
 from tuner.leaderboard.info import SearchInfo
 from tuner.space.searchfile import SearchFile
 
@@ -135,8 +135,7 @@ class Folder:
             "commit": commit(),
         }
         write_atomically(self.path / "space.yaml", file.text.encode())
-        text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        write_atomically(self.path / "search.json", text.encode())
+        write_json(self.path / "search.json", record)
 
     def move_aside(self) -> Path:
         """Rename the folder to the first free ``<name>.<k>``; returns its new path.
