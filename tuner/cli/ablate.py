@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tuner.cli.options import add_comparison, comparison_command, tell_ending, whole_number
+from tuner.cli.options import add_comparison, conclude, whole_number
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,12 +26,7 @@ def run(args: argparse.Namespace) -> int:
     compared, record = ablate(
         folder, args.trial, seeds=args.seeds, overrides=args.set, observer=observer(args.progress)
     )
-    if record is not None and args.json:
-        print(json.dumps(record, indent=2, ensure_ascii=False))
-    elif record is not None:
-        _print(record)
-    tell_ending(compared, comparison_command(args, "ablate", folder.name, "--trial", str(args.trial)))
-    return compared.code
+    return conclude(args, compared, record, _print, folder.name, "--trial", str(args.trial))
 
 
 def _print(record: Mapping[str, Any]) -> None:

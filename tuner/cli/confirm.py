@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tuner.cli.options import add_comparison, comparison_command, tell_ending, whole_number
+from tuner.cli.options import add_comparison, conclude, whole_number
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,12 +28,7 @@ def run(args: argparse.Namespace) -> int:
     compared, record = confirm(
         folder, top=args.top, seeds=args.seeds, overrides=args.set, observer=observer(args.progress)
     )
-    if record is not None and args.json:
-        print(json.dumps(record, indent=2, ensure_ascii=False))
-    elif record is not None:
-        _print(record)
-    tell_ending(compared, comparison_command(args, "confirm", folder.name, "--top", str(args.top)))
-    return compared.code
+    return conclude(args, compared, record, _print, folder.name, "--top", str(args.top))
 
 
 def _print(record: Mapping[str, Any]) -> None:

@@ -6,8 +6,8 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from tuner.facts.errors import ExitCode
 
@@ -96,19 +96,40 @@ def _root_override(folder: str) -> str:
     return f"data.root={json.dumps(folder, ensure_ascii=False)}"  # quoted: a folder may be called null or 1.0
 
 
-def comparison_command(args: argparse.Namespace, command: str, name: str, *words: str) -> str:
-    """Return what to type to go on with a comparison."""
-    line = ["tuner", command, name, *words, "--seeds", str(args.seeds)]
+def conclude(
+    args: argparse.Namespace,
+    compared: Compared,
+    record: Mapping[str, Any] | None,
+    show: Callable[[Mapping[str, Any]], None],
+    *words: str,
+) -> int:
+    """Print what came of a comparison on stdout, and on stderr why it has not come to its end, and how it goes on.
+
+    Args:
+        args: The command's own.
+        compared: How it ended for now.
+        record: What came of it; None where not every run has ended.
+        show: Prints the record for people.
+        words: What names the comparison on the command line.
+
+    Returns:
+        The exit code.
+    """
+    if record is not None and args.json:
+        print(json.dumps(record, indent=2, ensure_ascii=False))
+    elif record is not None:
+        show(record)
+    if compared.code in (ExitCode.SIGINT, ExitCode.SIGTERM):
+        print(f"interrupted; go on with: {_command(args, *words)}", file=sys.stderr)
+    elif compared.error is not None:
+        print(f"ended early: the first runs all failed with: {compared.error}", file=sys.stderr)
+    return int(compared.code)
+
+
+def _command(args: argparse.Namespace, *words: str) -> str:
+    line = ["tuner", args.command, *words, "--seeds", str(args.seeds)]
     if args.results != "results":
         line += ["--results", args.results]
     for override in args.set:
         line += ["--set", override]
     return shlex.join(line)
-
-
-def tell_ending(compared: Compared, command: str) -> None:
-    """Say on stderr why a comparison has not come to its end, and how it goes on."""
-    if compared.code in (ExitCode.SIGINT, ExitCode.SIGTERM):
-        print(f"interrupted; go on with: {command}", file=sys.stderr)
-    elif compared.error is not None:
-        print(f"ended early: the first runs all failed with: {compared.error}", file=sys.stderr)
