@@ -13,7 +13,7 @@ import tuner
 PACKAGE = Path(tuner.__file__).parent
 
 FACTS = {"facts"}
-LANGUAGE = FACTS | {"space", "hyperparameters", "journal"}
+LANGUAGE = FACTS | {"space", "hyperparameters", "storage", "journal"}
 ENGINES = LANGUAGE | {"training", "search", "leaderboard", "datasets"}
 
 #: Room to the other rooms that its modules may import, floor by floor from the ground.
@@ -21,7 +21,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "facts": set(),
     "space": FACTS,
     "hyperparameters": FACTS,
-    "journal": FACTS,
+    "storage": FACTS,
+    "journal": FACTS | {"storage"},
     "training": LANGUAGE,
     "search": LANGUAGE,
     "leaderboard": LANGUAGE,
@@ -37,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 FORBIDDEN: dict[str, set[str]] = {
     "space": {"torch", "torchvision", "ray", "optuna", "pandas", "pyarrow"},
     "hyperparameters": {"torch", "torchvision", "ray", "optuna", "pandas", "pyarrow"},
+    "storage": {"torch", "torchvision", "ray", "optuna", "pandas", "pyarrow"},
     "journal": {"torch", "torchvision", "ray", "optuna", "pandas"},
     "training": {"ray", "optuna", "pyarrow"},
     "search": {"torch", "torchvision"},

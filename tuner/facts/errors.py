@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
+from tuner.facts.addresses import address_of
+
 
 class ExitCode(IntEnum):
     """Exit codes of every command."""
@@ -109,7 +111,12 @@ class SearchFileError(UsageError):
 
 
 def relative_to_cwd(path: Path) -> str:
-    """Return a path as short as people would type it: relative to the current folder where it lies below it."""
+    """Return a path as short as people would type it: relative to the current folder where it lies below it.
+
+    What lies in a working copy of object storage is known by its address there.
+    """
+    if (address := address_of(path)) is not None:
+        return address
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:

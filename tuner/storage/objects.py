@@ -1,0 +1,259 @@
+"""The objects below one prefix of a bucket, and the storage's own clock.
+
+Credentials, region and endpoint come from where boto3 finds them (environment, profile, instance role).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tuner.facts.addresses import SCHEME, address_problem, split_address
+from tuner.facts.errors import StorageError, UsageError
+
+#: With the pauses between them, tries go on for about a quarter of a minute where nothing answers.
+_TRIES = 6
+_CONNECT_SECONDS = 5
+_ANSWER_SECONDS = 20
+_CONNECTIONS = 32
+_DELETED_AT_ONCE = 1000
+
+_MISSING = {"NoSuchKey", "404", "NotFound"}
+_CONFLICT = "ConditionalRequestConflict"
+
+_REASONS = {
+    "NoSuchBucket": "there is no such bucket",
+    "AccessDenied": "access is denied",
+    "403": "access is denied",
+    "InvalidAccessKeyId": "the credentials are not known there",
+    "SignatureDoesNotMatch": "the credentials are not right",
+    "ExpiredToken": "the credentials have expired",
+    "NoCredentialsError": "there are no credentials in the environment, a profile or the machine's role",
+    "EndpointConnectionError": "it cannot be reached",
+    "ConnectTimeoutError": "it cannot be reached",
+    "ReadTimeoutError": "it does not answer",
+}
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One object, as a listing shows it.
+
+    Attributes:
+        name: Below the prefix.
+        size: In bytes.
+        modified: When it was written, by the storage's clock.
+    """
+
+    name: str
+    size: int
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Content:
+    """One object, read.
+
+    Attributes:
+        data: Its bytes.
+        metadata: What its writer said about it.
+        modified: When it was written, by the storage's clock.
+        now: What that clock said when it was read; both in whole seconds.
+    """
+
+    data: bytes
+    metadata: Mapping[str, str]
+    modified: datetime
+    now: datetime
+
+
+class Objects:
+    """The objects below one prefix. Names are relative to it and never begin with a slash; threads may share it.
+
+    Every method raises StorageError, with one sentence that names the address, where the storage fails for good.
+    """
+
+    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
+        """Args: prefix: without slashes at its ends; empty for the whole bucket."""
+        self._client = client
+        self._bucket = bucket
+        self._prefix = f"{prefix}/" if prefix else ""
+
+    @classmethod
+    def at(cls, address: str) -> Objects:
+        """Return the objects below an address such as ``s3://bucket/prefix``.
+
+        Raises:
+            UsageError: It is none, or boto3 is not installed.
+        """
+        if (wrong := address_problem(address)) is not None:
+            raise UsageError(f"{address} {wrong}")
+        return cls(_client(), *split_address(address))
+
+    @property
+    def address(self) -> str:
+        """The prefix as people write it."""
+        return f"{SCHEME}{self._bucket}/{self._prefix}".rstrip("/")
+
+    def below(self, name: str) -> Objects:
+        """Return the objects below a further prefix; those here for an empty one."""
+        return Objects(self._client, self._bucket, f"{self._prefix}{name}".rstrip("/"))
+
+    def read(self, name: str) -> Content | None:
+        """Return an object with all that is known of it, or None where there is none."""
+        with self._named(name):
+            return self._tried(lambda: self._read(name))
+
+    def get(self, name: str) -> bytes | None:
+        """Return an object's bytes, or None where there is none."""
+        content = self.read(name)
+        return None if content is None else content.data
+
+    def put(self, name: str, data: bytes, *, metadata: Mapping[str, str] | None = None) -> None:
+        """Write an object; readers see the old or the new one. Texts in ``metadata`` are ASCII."""
+        with self._named(name):
+            self._client.put_object(**self._key(name), Body=data, Metadata=dict(metadata or {}))
+
+    def create(self, name: str, data: bytes, *, metadata: Mapping[str, str] | None = None) -> bool:
+        """Write an object where none is; False where one is already, which may be this one from a try that was lost."""
+        with self._named(name):
+            return self._tried(lambda: self._create(name, data, metadata or {}))
+
+    def children(self) -> list[str]:
+        """Return the first parts of all names here, each once: of what would be files and folders."""
+        found = set()
+        for page in self._pages(Prefix=self._prefix, Delimiter="/"):
+            found |= {item["Key"].removeprefix(self._prefix) for item in page.get("Contents", ())}
+            found |= {item["Prefix"].removeprefix(self._prefix)[:-1] for item in page.get("CommonPrefixes", ())}
+        return sorted(found - {""})
+
+    def list(self, prefix: str = "", after: str = "") -> list[Stored]:
+        """Return the objects whose names begin with ``prefix`` and come after ``after``, by name in bytes."""
+        where = {"Prefix": self._prefix + prefix, "StartAfter": self._prefix + after if after else ""}
+        return [
+            Stored(item["Key"].removeprefix(self._prefix), item["Size"], item["LastModified"])
+            for page in self._pages(**where)
+            for item in page.get("Contents", ())
+        ]
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Remove objects; those that are not there are none."""
+        keys = [{"Key": self._prefix + name} for name in names]
+        for start in range(0, len(keys), _DELETED_AT_ONCE):
+            with self._named(""):
+                part = {"Objects": keys[start : start + _DELETED_AT_ONCE], "Quiet": True}
+                answer = self._client.delete_objects(Bucket=self._bucket, Delete=part)
+                for error in answer.get("Errors", ()):
+                    raise _refused(self.address, error["Code"])
+
+    def upload(self, name: str, path: Path) -> None:
+        """Write a file of any size as one object, which appears whole or not at all."""
+        with self._named(name):
+            self._client.upload_file(str(path), self._bucket, self._prefix + name)
+
+    def download(self, name: str, path: Path) -> bool:
+        """Write an object into a file, whole or not at all; False where there is no such object.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        with self._named(name):
+            try:
+                self._client.download_file(self._bucket, self._prefix + name, str(path))
+            except _failures() as error:
+                if _code(error) in _MISSING:
+                    return False
+                raise
+        return True
+
+    def _read(self, name: str) -> Content | None:
+        try:
+            answer = self._client.get_object(**self._key(name))
+        except _failures() as error:
+            if _code(error) in _MISSING:
+                return None
+            raise
+        date = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return Content(answer["Body"].read(), answer["Metadata"], answer["LastModified"], date)
+
+    def _create(self, name: str, data: bytes, metadata: Mapping[str, str]) -> bool:
+        try:
+            self._client.put_object(**self._key(name), Body=data, Metadata=dict(metadata), IfNoneMatch="*")
+        except _failures() as error:
+            if _code(error) == "PreconditionFailed":
+                return False
+            raise
+        return True
+
+    def _pages(self, **where: str) -> Iterator[Mapping[str, Any]]:
+        with self._named(""):
+            yield from self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **where)
+
+    def _key(self, name: str) -> dict[str, str]:
+        return {"Bucket": self._bucket, "Key": self._prefix + name}
+
+    @staticmethod
+    def _tried(call: Callable[[], _Answer]) -> _Answer:
+        """Return what a call returns, tried again where boto3 does not: an answer that broke off, two puts at once."""
+        for _ in range(_TRIES - 1):
+            try:
+                return call()
+            except _failures() as error:
+                if _code(error) not in {_CONFLICT, "ResponseStreamingError", "IncompleteReadError"}:
+                    raise
+        return call()
+
+    @contextmanager
+    def _named(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except _failures() as error:
+            raise _refused(f"{self.address}/{name}" if name else self.address, _code(error)) from error
+
+
+def _code(error: Exception) -> str:
+    """Return the storage's word for an error, or the kind of one that never reached it."""
+    cause = getattr(error, "last_exception", None) or (error.__context__ if _is_upload(error) else None)
+    if isinstance(cause, Exception):  # a transfer of a file wraps what went wrong
+        return _code(cause)
+    response = getattr(error, "response", None) or {}
+    return str(response.get("Error", {}).get("Code") or type(error).__name__)
+
+
+def _is_upload(error: Exception) -> bool:
+    return type(error).__name__ == "S3UploadFailedError"
+
+
+def _refused(address: str, code: str) -> StorageError:
+    """Return what people are told; the storage's own text may hold a key and is left out."""
+    return StorageError(f"{address} fails: {_REASONS.get(code, f'the object storage says {code}')}")
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Return what boto3 raises; asked for where something was raised, when it has long been imported."""
+    from boto3.exceptions import Boto3Error  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    return Boto3Error, BotoCoreError, ClientError
+
+
+def _client() -> Any:
+    try:
+        import boto3  # noqa: PLC0415 (an extra)
+        from botocore.config import Config  # noqa: PLC0415
+    except ImportError as error:
+        raise UsageError("results on object storage need boto3: pip install 'tuner[s3]'") from error
+    config = Config(
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_ANSWER_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": _TRIES},
+        max_pool_connections=_CONNECTIONS,
+    )
+    return boto3.Session().client("s3", config=config)  # the default session is nobody's and may not be shared
