@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tuner.facts.errors import ClusterError, UsageError
 from tuner.space.searchfile import Resources
+from tuner.study.own_ray import kept_private
 
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -40,19 +41,20 @@ def local_ray() -> Iterator[tuple[Machine, ...]]:
     import ray
 
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # what goes wrong in a trial is told once, by us
-    try:
-        # "local": without an address Ray joins any cluster that it finds.
-        ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
-    except Exception as error:
-        raise ClusterError(f"Ray did not start on this machine: {error}") from error
-    try:
-        yield tuple(
-            Machine(node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0))
-            for node in ray.nodes()
-            if node["Alive"]
-        )
-    finally:
-        ray.shutdown()
+    with kept_private():
+        try:
+            # "local": without an address Ray joins any cluster that it finds.
+            ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+        except Exception as error:
+            raise ClusterError(f"Ray did not start on this machine: {error}") from error
+        try:
+            yield tuple(
+                Machine(node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0))
+                for node in ray.nodes()
+                if node["Alive"]
+            )
+        finally:
+            ray.shutdown()
 
 
 def slots(machines: tuple[Machine, ...], wanted: Resources) -> int:
