@@ -6,6 +6,7 @@ log has not judged.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -37,20 +38,20 @@ class Asha:
     def __init__(self, settings: Settings, goal: Goal) -> None:
         assert settings.grace_period is not None and settings.max_epochs is not None
         self._factor = settings.reduction_factor
-        self._goal = goal
+        self._sign = -1.0 if goal is Goal.MAXIMIZE else 1.0
         self._levels = frozenset(rung_levels(settings.grace_period, settings.reduction_factor, settings.max_epochs))
-        self._values: dict[int, list[float]] = defaultdict(list)
+        self._values: dict[int, list[float]] = defaultdict(list)  # of each rung, the best first, maxima negated
 
     def observe(self, rung: Rung) -> None:
         """Remember a value at a rung."""
-        self._values[rung.epoch].append(rung.value)
+        insort(self._values[rung.epoch], self._sign * rung.value)
 
     def judge(self, epoch: int, value: float) -> Decision | None:
         """Compare a value with those at the same rung; None where no rung is."""
         if epoch not in self._levels:
             return None
         values = self._values[epoch]
-        better = sum(self._goal.better(other, value) for other in values)
+        better = bisect_left(values, self._sign * value)
         places = -(-(len(values) + 1) // self._factor)
         return Decision.CONTINUE if better < places else Decision.STOP
 
