@@ -11,8 +11,10 @@ import pytest
 from tests.leaderboard.logs import INFO, NOON, config, demo, trial, write_search
 from tuner.facts.records import EPOCH_COLUMNS, LEADERBOARD_COLUMNS, Goal, State
 from tuner.journal.events import Ask, Open, Retry, Start
+from tuner.journal.history import History
 from tuner.leaderboard.info import SearchInfo
-from tuner.leaderboard.rows import config_hash
+from tuner.leaderboard.row import config_hash
+from tuner.leaderboard.rows import Ended, epochs_table, leaderboard_table
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +183,15 @@ def test_running_while_a_driver_lives(tmp_path: Path) -> None:
     frame = pd.read_parquet(write_search(tmp_path / "demo", events, live=True) / "leaderboard.parquet")
     assert list(frame["state"]) == ["running"]
     assert INFO.name == frame.loc[0, "search"]
+
+
+def test_tables_that_grow_with_a_search_are_those_made_at_once() -> None:
+    events = [*demo(), *trial(7, [0.1, 0.3], metrics={"extra": 1.0}), *trial(8, [0.2], state=None)]
+    ended = Ended()
+    for count in range(1, len(events) + 1):
+        history = History(events[:count])
+        kept = {number: f"checkpoints/{number}/a1-e1" for number in range(count % 3)}
+        grown = leaderboard_table(history, INFO, live=True, kept=kept, ended=ended)
+        assert grown.equals(leaderboard_table(history, INFO, live=True, kept=kept), check_metadata=True)
+        grown = epochs_table(history, INFO, ended)
+        assert grown.equals(epochs_table(history, INFO), check_metadata=True)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from tuner.journal.history import History
 from tuner.journal.storage import write_atomically
 from tuner.leaderboard.info import SearchInfo
-from tuner.leaderboard.rows import epochs_table, leaderboard_table
+from tuner.leaderboard.rows import Ended, epochs_table, leaderboard_table
 
 LOG_FILE = "events.jsonl"
 LEADERBOARD_FILE = "leaderboard.parquet"
@@ -22,7 +22,15 @@ EPOCHS_FILE = "epochs.parquet"
 ROW_GROUP_SIZE = 16_384
 
 
-def write_results(folder: Path, history: History, info: SearchInfo, *, live: bool, kept: Mapping[int, str]) -> None:
+def write_results(
+    folder: Path,
+    history: History,
+    info: SearchInfo,
+    *,
+    live: bool,
+    kept: Mapping[int, str],
+    ended: Ended | None = None,
+) -> None:
     """Write leaderboard.parquet and epochs.parquet. Called by the driver at most every few seconds, and at its end.
 
     Args:
@@ -31,13 +39,14 @@ def write_results(folder: Path, history: History, info: SearchInfo, *, live: boo
         info: The search.
         live: Whether the driver goes on; its last call says no.
         kept: Number of each ended trial whose checkpoint is kept, to its folder relative to ``folder``.
+        ended: The same at every call of one driver, which then makes the rows of a trial that has ended once.
 
     Raises:
         StorageError: The folder cannot be written; the files that stood there still stand.
     """
     log_bytes = log_size(folder)
-    write_atomically(folder / EPOCHS_FILE, encoded(epochs_table(history, info)))
-    table = leaderboard_table(history, info, live=live, kept=kept, log_bytes=log_bytes)
+    write_atomically(folder / EPOCHS_FILE, encoded(epochs_table(history, info, ended)))
+    table = leaderboard_table(history, info, live=live, kept=kept, log_bytes=log_bytes, ended=ended)
     write_atomically(folder / LEADERBOARD_FILE, encoded(table))
 
 

@@ -1,0 +1,123 @@
+"""One trial's row of the leaderboard, as a pure function of what the log says happened."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from statistics import median
+from typing import Any
+
+from tuner.facts.records import METRIC_PREFIX, State
+from tuner.journal.events import Epoch
+from tuner.journal.history import History, Trial
+from tuner.leaderboard.info import SearchInfo
+
+_UNSCORED = frozenset({State.DIVERGED, State.OUT_OF_MEMORY, State.FAILED})
+#: Columns of the leaderboard that hold a report's value at best_epoch under the report's own name.
+_AT_BEST_EPOCH = ("val_accuracy", "val_loss", "train_accuracy", "train_loss", "generalization_gap")
+
+#: Column type to what makes its value of a configuration's value.
+_VALUE_AS: Mapping[str, Callable[[Any], Any]] = {
+    "float64": float,
+    "Int64": int,
+    "boolean": bool,
+    "string": str,
+    "json": json.dumps,
+}
+
+
+def row_of(trial: Trial, history: History, info: SearchInfo, *, live: bool) -> dict[str, Any]:
+    """Return what the leaderboard says about one trial, its rank apart; names without a column may be among it.
+
+    ``checkpoint`` is the last one that was reported.
+    """
+    state = trial.state if live or trial.end is not None else State.INTERRUPTED
+    return {
+        "search": info.name,
+        "trial_id": f"{info.name}-{trial.number}",
+        "number": trial.number,
+        "state": str(state),
+        "stop_reason": None if trial.end is None else trial.end.stop_reason,
+        "error": None if trial.end is None else trial.end.error,
+        "origin": str(trial.ask.origin),
+        "attempts": trial.attempt,
+        "checkpoint": _last_checkpoint(trial),
+        "config_hash": config_hash(trial.ask.config),
+        **_cost(trial),
+        **_place(trial, history),
+        **({} if state in _UNSCORED else _result(trial, info)),
+        **_hyperparameters(trial, info),
+    }
+
+
+def _result(trial: Trial, info: SearchInfo) -> dict[str, Any]:
+    best = trial.best(info.goal)
+    if best is None:
+        return {}
+    reported = {**best.metrics, info.metric: best.score}
+    values: dict[str, Any] = {name: reported.get(name) for name in _AT_BEST_EPOCH}
+    values |= {METRIC_PREFIX + name: value for name, value in reported.items()}
+    return {**values, "score": best.score, "best_epoch": best.epoch}
+
+
+def _cost(trial: Trial) -> dict[str, Any]:
+    reports = _in_order(trial)
+    train_seconds = sum(report.seconds for report in reports)
+    moments = [report.at for report in reports] + [rung.at for rung in trial.rungs] + [trial.ask.at]
+    until = max(moments) if trial.end is None else trial.end.at
+    speeds = _present(report.metrics.get("images_per_second") for report in reports)
+    counts = _present(report.metrics.get("parameter_count") for report in reports)
+    return {
+        "epochs_run": len(reports),
+        "train_seconds": train_seconds,
+        "overhead_seconds": max(0.0, until - trial.ask.at - train_seconds),
+        "images_per_second": median(speeds) if speeds else None,
+        "peak_memory_mb": max(_present(report.memory_mb for report in reports), default=None),
+        "parameter_count": int(counts[-1]) if counts else None,
+        "finished_at": None if trial.end is None else timestamp(trial.end.at),
+    }
+
+
+def _place(trial: Trial, history: History) -> dict[str, Any]:
+    if not trial.starts:
+        return {}
+    first, last = trial.starts[0], trial.starts[-1]
+    return {
+        "node": f"node-{history.nodes[last.node]}",
+        "device": last.device,
+        "started_at": timestamp(first.at),
+    }
+
+
+def _hyperparameters(trial: Trial, info: SearchInfo) -> dict[str, Any]:
+    config = trial.ask.config
+    dtypes = {"seed": "Int64", **info.hyperparameters}
+    return {
+        name: None if config.get(name) is None else _VALUE_AS[dtype](config[name]) for name, dtype in dtypes.items()
+    }
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """Return 12 hexadecimal digits of the SHA-256 of a configuration's canonical JSON, its seed left out."""
+    without_seed = {name: value for name, value in config.items() if name != "seed"}
+    text = json.dumps(without_seed, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _last_checkpoint(trial: Trial) -> str | None:
+    names = [report.checkpoint for report in _in_order(trial) if report.checkpoint is not None]
+    return f"checkpoints/{trial.number}/{names[-1]}" if names else None
+
+
+def _in_order(trial: Trial) -> list[Epoch]:
+    return [trial.epochs[epoch] for epoch in sorted(trial.epochs)]
+
+
+def _present(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def timestamp(seconds: float) -> int:
+    """Return seconds since the epoch in the unit of a timestamp column."""
+    return round(seconds * 1e6)
