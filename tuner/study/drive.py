@@ -22,7 +22,7 @@ def drive(
     signals: CaughtSignals,
     observer: Observer,
     listeners: Sequence[Listener] = (),
-    failing: Callable[[], bool] = lambda: False,
+    leaving: Callable[[], bool] = lambda: False,
 ) -> None:
     """Run what a ledger hands out on a running Ray, until nothing is left, time is up or a signal came.
 
@@ -34,7 +34,7 @@ def drive(
         signals: Looked at all the time.
         observer: Shown what happens, after ``listeners`` have heard it.
         listeners: Hear each new event.
-        failing: Asked many times a second whether something else broke.
+        leaving: Asked many times a second, in this thread, whether something else ends it.
 
     Raises:
         StorageError: The log could not be written.
@@ -48,7 +48,7 @@ def drive(
 
     def should_stop() -> bool:
         observer.tick()
-        return signals.first is not None or failing()
+        return signals.first is not None or leaving()
 
     try:
         execute(

@@ -24,6 +24,7 @@ from tuner.study.folder import Folder
 from tuner.study.observer import Observer, Work
 from tuner.study.preparation import data_record, job_of, prepare_data, prepare_weights
 from tuner.study.publisher import KeptCheckpoints, Publisher
+from tuner.study.requests import Requests
 from tuner.study.resources import local_ray, slots
 from tuner.study.resume import is_finished
 from tuner.study.signals import CaughtSignals, caught_signals
@@ -36,7 +37,8 @@ class Outcome:
 
     Attributes:
         folder: Its results folder.
-        reason: trials, exhausted, time_budget, aborted, SIGINT or SIGTERM; for a dry run what it found.
+        reason: trials, exhausted, time_budget, aborted, stopped (as ``tuner stop`` asked), SIGINT or SIGTERM; for a dry
+            run what it found.
         code: The exit code of the command.
         error: What the first trials failed with, if the search was aborted.
         already_finished: Whether there was nothing to do.
@@ -149,21 +151,22 @@ def _drive(
     publisher.publish(live=True)
     publisher.start()
     try:
-        drive(
-            ledger,
-            job_of(file, folder.path, prepared, weights),
-            file,
-            _work(file, concurrent),
-            signals=signals,
-            observer=observer,
-            listeners=[publisher.heard],
-            failing=lambda: publisher.failure is not None,
-        )
+        with Requests(folder.path, observer.notice) as requests:
+            drive(
+                ledger,
+                job_of(file, folder.path, prepared, weights),
+                file,
+                _work(file, concurrent),
+                signals=signals,
+                observer=observer,
+                listeners=[publisher.heard],
+                leaving=lambda: publisher.failure is not None or requests.stop,
+            )
     finally:
         publisher.stop()
     if publisher.failure is not None:
         raise publisher.failure
-    reason = signals.first.name if signals.first is not None else _reason(ledger)
+    reason = signals.first.name if signals.first is not None else _reason(ledger, stop=requests.stop)
     ledger.close(reason)
     publisher.finish()
     states = {trial.state for trial in ledger.history.trials.values()}
@@ -185,9 +188,11 @@ def _ledger(file: SearchFile, log: Log, concurrent: int) -> Ledger:
     )
 
 
-def _reason(ledger: Ledger) -> str:
+def _reason(ledger: Ledger, *, stop: bool) -> str:
     if ledger.hopeless is not None:
         return "aborted"
+    if stop and not ledger.finished:
+        return "stopped"
     if ledger.out_of_time and not (ledger.exhausted and not ledger.history.unfinished):
         return "time_budget"
     return "trials" if ledger.all_proposed else "exhausted"

@@ -1,0 +1,235 @@
+"""A cluster's job server, through Ray's own client: every answer in bounded time, every failure one sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, TypeVar
+
+import requests
+from packaging.version import Version
+from ray.exceptions import AuthenticationError
+from ray.job_submission import JobSubmissionClient
+
+from tuner.cluster.address import VARIABLES
+from tuner.cluster.job import Job
+from tuner.facts.errors import ClusterError, UsageError
+from tuner.facts.ray_token import token_problem
+
+#: Tuner runs on the cluster too, and needs this Ray there.
+OLDEST_RAY = "2.50"
+
+#: Seconds to connect, and between two bytes of an answer.
+_TIMEOUT = (10.0, 60.0)
+#: Seconds for which a log's connection may be silent before the job is looked after.
+_SILENCE_SECONDS = 20.0
+#: Seconds for which a job that is followed may be out of reach.
+_PATIENCE_SECONDS = 60.0
+
+_Answer = TypeVar("_Answer")
+
+
+class JobServer:
+    """The job server at one address.
+
+    Every method raises ClusterError where the server cannot be reached or refuses.
+    """
+
+    def __init__(self, address: str) -> None:
+        """Connect; see ``connect``, which prepares the environment that Ray reads when it is first imported.
+
+        Args:
+            address: As ``job_server_address`` returned it.
+
+        Raises:
+            ClusterError: Nothing answers there, it refuses, or it is no job server that can run a search.
+        """
+        self.address = address
+        self._client = _connected(address)
+
+    def submit(
+        self,
+        command: str,
+        *,
+        folder: Path,
+        env: Mapping[str, str],
+        submission_id: str,
+        metadata: Mapping[str, str],
+    ) -> None:
+        """Hand a job in.
+
+        Args:
+            command: A line for the shell of the cluster's head.
+            folder: What it takes along, and runs in a copy of.
+            env: Environment variables of the job and of all its processes.
+            submission_id: Its id.
+            metadata: What it remembers.
+
+        Raises:
+            UsageError: There is a job of this id.
+        """
+        try:
+            self._client.submit_job(
+                entrypoint=command,
+                runtime_env={"working_dir": str(folder), "env_vars": dict(env)},
+                submission_id=submission_id,
+                metadata=dict(metadata),
+            )
+        except RuntimeError as error:
+            if "already exists" in str(error):
+                raise UsageError(f"{self.address} has a job '{submission_id}' already; choose another id") from error
+            raise self._refused(error) from error
+
+    def find(self, job_id: str) -> Job | None:
+        """Return a job, or None where there is none of this id."""
+        try:
+            return Job.from_ray(self._client.get_job_info(job_id))
+        except RuntimeError as error:
+            if "status code 404" in str(error):
+                return None
+            raise self._refused(error) from error
+
+    def get(self, job_id: str) -> Job:
+        """Return a job.
+
+        Raises:
+            UsageError: There is none of this id.
+        """
+        job = self.find(job_id)
+        if job is None:
+            raise UsageError(
+                f"{self.address} has no job '{job_id}'; 'tuner status --address {self.address}' lists them"
+            )
+        return job
+
+    def jobs(self) -> list[Job]:
+        """Return the jobs that are searches, oldest first."""
+        jobs = [Job.from_ray(details) for details in self._asked(self._client.list_jobs)]
+        return sorted((job for job in jobs if job.search is not None), key=lambda job: job.started_at or 0)
+
+    def log(self, job_id: str) -> str:
+        """Return what a job has printed so far."""
+        return self._asked(lambda: self._client.get_job_logs(job_id))
+
+    def follow(self, job_id: str) -> Iterator[str]:
+        """Yield what a job prints, from its beginning, until it has ended.
+
+        A lost connection is opened again; what was yielded is not repeated.
+        """
+        printed = 0
+        reached = time.monotonic()
+        while True:
+            seen = 0
+            try:
+                for text in self._tail(job_id):
+                    reached = time.monotonic()
+                    fresh = text[max(0, printed - seen) :]
+                    seen += len(text)
+                    printed = max(printed, seen)
+                    if fresh:
+                        yield fresh
+                if self.get(job_id).ended:
+                    return
+                reached = time.monotonic()
+            except ClusterError:
+                if time.monotonic() - reached > _PATIENCE_SECONDS:
+                    raise
+            time.sleep(1.0)
+
+    def stop(self, job_id: str) -> bool:
+        """Ask for a job's end; returns whether it ran."""
+        return bool(self._asked(lambda: self._client.stop_job(job_id)))
+
+    def _tail(self, job_id: str) -> Iterator[str]:
+        """Yield pieces of a log from one connection, until that is closed or the job has ended without a word."""
+        pieces = self._client.tail_job_logs(job_id)
+        with asyncio.Runner() as runner:
+            try:
+                while (piece := runner.run(self._next(pieces, job_id))) is not None:
+                    yield piece
+            except (RuntimeError, OSError) as error:  # aiohttp's errors of connections are among the latter
+                raise self._refused(error) from error
+            finally:
+                runner.run(pieces.aclose())
+
+    async def _next(self, pieces: AsyncIterator[str], job_id: str) -> str | None:
+        waiting = asyncio.ensure_future(anext(pieces, None))
+        while not (await asyncio.wait({waiting}, timeout=_SILENCE_SECONDS))[0]:
+            if self.get(job_id).ended:  # raises where the server is gone, which a silent connection never shows
+                waiting.cancel()
+                await asyncio.wait({waiting})
+                return None
+        return waiting.result()
+
+    def _asked(self, question: Callable[[], _Answer]) -> _Answer:
+        try:
+            return question()
+        except RuntimeError as error:
+            raise self._refused(error) from error
+
+    def _refused(self, error: Exception) -> ClusterError:
+        lines = str(error).strip().splitlines()
+        return ClusterError(f"{self.address} refuses: {lines[-1] if lines else type(error).__name__}")
+
+
+class _Client(JobSubmissionClient):  # type: ignore[misc]  # ray is untyped
+    """Ray's client, which would wait for ever for a server that does not answer."""
+
+    def _do_request(self, method: str, endpoint: str, **kwargs: Any) -> Any:
+        address = self._address
+        try:
+            response = super()._do_request(method, endpoint, timeout=_TIMEOUT, **kwargs)
+        except AuthenticationError:
+            raise ClusterError(f"{address} {token_problem()}") from None
+        except requests.exceptions.SSLError as error:
+            cause = _cause(error)
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                raise ClusterError(f"the certificate of {address} is not trusted: {cause.verify_message}") from error
+            raise ClusterError(f"{address} does not speak https") from error
+        except requests.exceptions.Timeout as error:
+            raise ClusterError(f"{address} does not answer") from error
+        except requests.exceptions.RequestException as error:
+            raise ClusterError(f"{address} cannot be reached: {_words(error)}") from error
+        if response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            raise UsageError(f"{address} does not take so large a folder; name a smaller one: --working-dir DIR")
+        return response
+
+
+def _connected(address: str) -> _Client:
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what goes wrong is told once, by us
+    os.environ[VARIABLES[0]] = address  # Ray lets the environment win over its client's own argument
+    try:
+        client = _Client(address, verify=_certificates())
+    except AuthenticationError:  # there is no token to send
+        raise ClusterError(f"{address} {token_problem()}") from None
+    except FileNotFoundError as error:
+        raise UsageError(str(error)) from error
+    except (RuntimeError, ValueError, KeyError, TypeError, requests.exceptions.RequestException) as error:
+        raise ClusterError(f"{address} is no job server of a Ray cluster") from error
+    version = client._server_ray_version
+    if Version(version) < Version(OLDEST_RAY):
+        raise ClusterError(f"{address} runs Ray {version}; a search needs {OLDEST_RAY} or later")
+    return client
+
+
+def _certificates() -> str | bool:
+    """Return who vouches for servers: a file or folder that the environment names, or everybody's usual authorities."""
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or True
+
+
+def _words(error: BaseException) -> str:
+    cause = _cause(error)
+    return (cause.strerror if isinstance(cause, OSError) else None) or type(cause).__name__
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the innermost reason; what is around it repeats the address."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return error
