@@ -1,4 +1,4 @@
-"""The house around the package: dependencies, make targets, the image, and no trace of the machine it was built on."""
+"""The house around the package: dependencies, make targets, and no trace of the machine it was built on."""
 
 import re
 import resource
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 PROJECT = tomllib.loads(PYPROJECT)["project"]
 
-PARTS = ("tuner", "tests", "docs", "benchmarks", "search_spaces", "results/published", ".ci")
+PARTS = ("tuner", "tests", "docs", "benchmarks", "search_spaces", "deploy", "results/published", ".ci")
 TEXT = frozenset((".py", ".md", ".yaml", ".yml", ".toml", ".txt", ".json", ".html", ""))
 
 
@@ -78,32 +78,6 @@ def test_the_build_script_runs_every_check_and_can_be_executed():
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111
     assert "for target in check test test-slow" in script.read_text()
-
-
-def instructions():
-    """Return the Dockerfile's (instruction, arguments), continued lines joined."""
-    text = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    return [tuple(line.split(maxsplit=1)) for line in lines]
-
-
-def test_the_image_is_built_in_two_stages_and_runs_as_a_person():
-    steps = instructions()
-    assert [words for step, words in steps if step == "FROM"] == ["python:3.12-slim AS build", "python:3.12-slim"]
-    assert [words for step, words in steps if step == "USER"] == ["tuner"]
-    assert ("ENTRYPOINT", '["tuner"]') in steps
-    assert any("-c constraints.txt" in words for step, words in steps if step == "RUN")
-
-
-def test_the_image_takes_only_what_is_there_and_no_secrets():
-    allowed = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    assert allowed[0] == "*", "what is not named stays out"
-    for step, words in instructions():
-        assert not re.search(r"(?i)token|password|secret|api_?key", words)
-        if step == "COPY" and not words.startswith("--from"):
-            for source in words.split()[:-1]:
-                assert (ROOT / source).exists(), source
-                assert f"!{source}" in allowed, source
 
 
 def test_no_file_names_a_folder_of_somebodys_machine():
