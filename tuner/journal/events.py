@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from tuner.facts.records import Decision, Origin, State
+from tuner.journal.values import READERS, file_name, moment, or_none
 
 FORMAT_VERSION = 1
 
@@ -139,11 +141,13 @@ class Close(Event):
 
 EVENTS: dict[str, type[Event]] = {event.type: event for event in (Open, Ask, Retry, Start, Epoch, Rung, End, Close)}
 
-_ENUMS: dict[str, type[Origin] | type[State] | type[Decision]] = {
-    "origin": Origin,
-    "state": State,
-    "decision": Decision,
+#: How each value of each event is read; whoever wrote the line, an event holds what its class says.
+_FIELDS: dict[str, dict[str, Callable[[Any], Any]]] = {
+    event.type: {item.name: READERS[str(item.type)] for item in fields(event)} for event in EVENTS.values()
 }
+_FIELDS["epoch"]["checkpoint"] = or_none(file_name)
+for _fields in _FIELDS.values():
+    _fields["at"] = moment
 
 
 def encode(event: Event) -> bytes:
@@ -164,7 +168,8 @@ def decode(line: bytes) -> Event:
     """Return the event of a line (its newline is optional).
 
     Raises:
-        ValueError: The line is not one that ``encode`` wrote, or of a later format version.
+        ValueError: The line is not one that ``encode`` wrote, or of a later format version. A checksum keeps nobody
+            from writing lines by hand, so that values are looked at as well.
     """
     line = line.rstrip(b"\n")
     body, tail = line[:-_TAIL_LENGTH] + b"}", line[-_TAIL_LENGTH:]
@@ -173,13 +178,18 @@ def decode(line: bytes) -> Event:
     record = json.loads(body)
     if record.pop("v", None) != FORMAT_VERSION:
         raise ValueError("it is of a format version that this program does not know")
-    event = EVENTS.get(record.pop("type", None))
-    if event is None or set(record) != {item.name for item in fields(event)}:
+    kind = record.pop("type", None)
+    readers = _FIELDS.get(kind) if isinstance(kind, str) else None
+    if readers is None or record.keys() != readers.keys():
         raise ValueError("it is of a type that this program does not know")
-    for name, enum in _ENUMS.items():
-        if name in record:
-            record[name] = enum(record[name])
-    return event(**record)
+    return EVENTS[kind](**{name: _read(name, read, record[name]) for name, read in readers.items()})
+
+
+def _read(name: str, read: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return read(value)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"its '{name}' is not what it can be") from error
 
 
 def _tail(body: bytes) -> bytes:

@@ -66,8 +66,12 @@ class SearchInfo:
             ResultsDamagedError: A key is missing or holds something else.
         """
         try:
-            metric = record["metric"]
-            return cls(record["search"], metric["name"], Goal(metric["goal"]), dict(record["hyperparameters"]))
+            metric, dtypes = record["metric"], dict(record["hyperparameters"])
+            if not all(isinstance(name, str) for name in (record["search"], metric["name"], *dtypes)):
+                raise TypeError("a name is no text")
+            if unknown := set(dtypes.values()) - {*_DTYPES.values(), "json"}:
+                raise ValueError(f"unknown types {sorted(unknown)}")
+            return cls(record["search"], metric["name"], Goal(metric["goal"]), dtypes)
         except (KeyError, TypeError, ValueError) as error:
             raise ResultsDamagedError(f"the description of the search cannot be read: {error!r}") from error
 

@@ -25,6 +25,19 @@ from tuner.leaderboard.write import EPOCHS_FILE, LEADERBOARD_FILE, LOG_FILE, enc
 
 SETTINGS_FILE = "search.json"
 
+#: What reading leads to where something else was written.
+_DAMAGE = (
+    pa.ArrowException,
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    ResultsDamagedError,
+)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -74,8 +87,9 @@ def leaderboard_of(folder: Path) -> Source:
         if not has_log:
             return _relabelled(source) if description["live"] else source
     history, info = _replayed(folder)
-    table = leaderboard_table(history, info, live=held, kept=_kept_on_disk(folder, history))
-    return Source(path, _in_memory(table), info)
+    with _damage_named(folder / LOG_FILE):
+        table = leaderboard_table(history, info, live=held, kept=_kept_on_disk(folder, history))
+        return Source(path, _in_memory(table), info)
 
 
 def _is_damaged(path: Path) -> bool:
@@ -95,7 +109,8 @@ def epochs_of(folder: Path) -> Source:
     if path.exists() and (is_held(folder) or not has_log or not behind):
         return _opened(path)[0]
     history, info = _replayed(folder)
-    return Source(path, _in_memory(epochs_table(history, info)), info)
+    with _damage_named(folder / LOG_FILE):
+        return Source(path, _in_memory(epochs_table(history, info)), info)
 
 
 def opened(path: Path) -> Source:
@@ -159,6 +174,6 @@ def _damage_named(path: Path) -> Iterator[None]:
         yield
     except PermissionError as error:
         raise UsageError(f"{relative_to_cwd(path)} cannot be read: {error.strerror}") from error
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, ResultsDamagedError) as error:
+    except _DAMAGE as error:
         reason = (str(error).splitlines() or [""])[0]
         raise ResultsDamagedError(f"{relative_to_cwd(path)} is damaged: {reason}") from error
