@@ -1,10 +1,8 @@
-"""Checkpoints of trials on disk: a work folder that a trainable writes into, and durable copies of it.
+"""The checkpoints of one attempt at a trial: a work folder that its trainable writes into, and what is kept of it.
 
-    checkpoints/<number>/work-a<attempt>/        what the trainable sees as ``checkpoint``
-    checkpoints/<number>/a<attempt>-e<epoch>/    what lay in it when that epoch was reported
+    checkpoints/<number>/work-a<attempt>/    what the trainable sees as ``checkpoint``
 
-A copy is complete under its final name or it is not there. The two newest are kept while a trial lives: the last may
-be ahead of the log when a driver dies.
+The two newest are kept while a trial lives: the last may be ahead of the log when a driver dies.
 """
 
 from __future__ import annotations
@@ -14,12 +12,12 @@ import errno
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from tuner.facts.errors import StorageError
-from tuner.journal.storage import make_durable
+from tuner.study.checkpoint_stores import Checkpoint, store_of
 
-_NAME = re.compile(r"a(\d+)-e(\d+)")
 _KEPT_WHILE_RUNNING = 2
 
 #: What a storage answers that takes nothing; anything else is the trainable's own doing.
@@ -40,10 +38,12 @@ class TrialCheckpoints:
     """The checkpoints of one attempt at one trial."""
 
     def __init__(self, root: Path, number: int, attempt: int) -> None:
-        """Args: root: the search's checkpoint folder, on storage that all workers share."""
-        self._folder = root / str(number)
+        """Args: root: the search's checkpoint folder, on storage that all nodes share, or a working copy of it."""
+        self._store = store_of(root)
+        self._number = number
         self._attempt = attempt
-        self.work = self._folder / f"work-a{attempt}"
+        self._kept: list[Checkpoint] = []
+        self.work = root / str(number) / f"work-a{attempt}"
 
     def prepare(self, after_epoch: int) -> int:
         """Make the work folder: what the newest checkpoint up to ``after_epoch`` holds, or empty.
@@ -53,100 +53,59 @@ class TrialCheckpoints:
 
         Raises:
             StorageError: It could not be written.
+            ResultsDamagedError: The checkpoint is not what was written.
         """
-        try:
-            return self._prepare(after_epoch)
-        except OSError as error:
-            raise _refused(error) from error
-
-    def _prepare(self, after_epoch: int) -> int:
-        shutil.rmtree(self.work, ignore_errors=True)
-        known = []
-        for item in _durable(self._folder):
-            if item[0] <= after_epoch:
-                known.append(item)
-            else:  # ahead of the log: the epoch was lost with the driver and is trained again
-                shutil.rmtree(item[2], ignore_errors=True)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        if not known:
-            self.work.mkdir()
-            return 0
-        epoch, _, newest = max(known)
-        shutil.copytree(newest, self.work, symlinks=True)
-        return epoch
+        with _refusals():
+            shutil.rmtree(self.work, ignore_errors=True)
+            self.work.parent.mkdir(parents=True, exist_ok=True)
+            found = self._store.of(self._number)
+            self._kept = [checkpoint for checkpoint in found if checkpoint.epoch <= after_epoch]
+            for checkpoint in found[len(self._kept) :]:  # ahead of the log: lost with a driver, and trained again
+                self._store.remove(self._number, checkpoint)
+            if not self._kept:
+                self.work.mkdir()
+                return 0
+            newest = self._kept[-1]
+            self._store.read(self._number, newest, self.work)
+            return newest.epoch
 
     def keep(self, epoch: int) -> str | None:
-        """Copy the work folder durably; returns the copy's name below the trial's folder, None if it is empty.
+        """Keep what lies in the work folder; returns the name under which it lies, None if the folder is empty.
 
         Raises:
             StorageError: It could not be written; older checkpoints are as they were.
-            ValueError: What lies in the folder cannot be copied.
+            ValueError: What lies in the folder cannot be kept.
         """
         if not self.work.is_dir() or not any(self.work.iterdir()):
             return None
-        name = f"a{self._attempt}-e{epoch}"
-        unfinished = self._folder / f".{name}.tmp"
-        try:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            shutil.copytree(self.work, unfinished, symlinks=True)
-            for path in unfinished.rglob("*"):
-                if not path.is_symlink():
-                    make_durable(path)
-            make_durable(unfinished)
-            unfinished.rename(self._folder / name)
-            make_durable(self._folder)
-        except OSError as error:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise _refused(error) from error
-        for _, _, path in sorted(_durable(self._folder))[:-_KEPT_WHILE_RUNNING]:
-            shutil.rmtree(path, ignore_errors=True)
-        return name
+        checkpoint = Checkpoint(epoch, self._attempt)
+        with _refusals():
+            self._store.write(self._number, checkpoint, self.work)
+        self._kept.append(checkpoint)
+        while len(self._kept) > _KEPT_WHILE_RUNNING:
+            self._store.remove(self._number, self._kept.pop(0))
+        return self._store.file_name(checkpoint)
 
     def clear_work(self) -> None:
         """Remove the work folder, and the trial's folder if nothing is left in it."""
         shutil.rmtree(self.work, ignore_errors=True)
         with contextlib.suppress(OSError):  # not empty, or the driver was faster
-            self._folder.rmdir()
+            self.work.parent.rmdir()
 
 
-def _refused(error: OSError) -> Exception:
-    """Return what a failed copy means: a storage that refuses, or contents that nobody can copy.
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Tell a storage that refuses from contents that nobody can keep.
 
     shutil collects the errors of single files as texts, which hold the numbers.
     """
-    numbers = [error.errno] if error.errno is not None else map(int, re.findall(r"\[Errno (\d+)\]", str(error)))
-    for number in numbers:
-        if number in _STORAGE_ERRORS:
-            return StorageError(f"a checkpoint cannot be written: {os.strerror(number)}")
-    return ValueError("what the trainable left in its checkpoint folder cannot be copied")
-
-
-def last_name(root: Path, number: int) -> str | None:
-    """Return the name of a trial's newest durable checkpoint below its folder, or None."""
-    known = _durable(root / str(number))
-    return max(known)[2].name if known else None
-
-
-def remove_all_but(root: Path, keep: set[int]) -> None:
-    """Remove the checkpoints of every trial whose number is not in ``keep``, and of those all but the newest."""
-    for folder in root.iterdir() if root.is_dir() else ():
-        if not folder.name.isdigit() or int(folder.name) not in keep:
-            shutil.rmtree(folder, ignore_errors=True)
-            continue
-        newest = last_name(root, int(folder.name))
-        for path in folder.iterdir():
-            if path.name != newest:
-                shutil.rmtree(path, ignore_errors=True)
-
-
-def _durable(folder: Path) -> list[tuple[int, int, Path]]:
-    """Return (epoch, attempt, path) of a trial's complete checkpoints."""
-    found = []
     try:
-        paths = list(folder.iterdir())
-    except FileNotFoundError:  # never made, or removed a moment ago
-        return []
-    for path in paths:
-        if (match := _NAME.fullmatch(path.name)) is not None:
-            found.append((int(match[2]), int(match[1]), path))
-    return found
+        yield
+    except OSError as error:
+        numbers = [error.errno] if error.errno is not None else map(int, re.findall(r"\[Errno (\d+)\]", str(error)))
+        for number in numbers:
+            if number in _STORAGE_ERRORS:
+                raise StorageError(f"a checkpoint cannot be written: {os.strerror(number)}") from error
+        raise ValueError("what the trainable left in its checkpoint folder cannot be copied") from error
+    except ValueError as error:
+        raise ValueError(f"what the trainable left in its checkpoint folder cannot be kept: {error}") from error

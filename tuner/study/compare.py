@@ -24,7 +24,7 @@ from tuner.search.schedulers import SCHEDULERS
 from tuner.space.searchfile import SearchFile
 from tuner.space.space import with_defaults
 from tuner.study.arrays import write_array
-from tuner.study.checkpoints import remove_all_but
+from tuner.study.checkpoint_stores import CheckpointStore, store_of
 from tuner.study.comparison import Comparison
 from tuner.study.drive import drive, exit_code
 from tuner.study.job import Job, identity
@@ -72,6 +72,7 @@ def compare(comparison: Comparison, *, observer: Observer) -> Compared:
             runs = _Runs(comparison.runs)
             count = runs.count_with(comparison.history())
             ledger = _ledger(file, log, runs, count, concurrent)
+            checkpoints = store_of(folder / "checkpoints")
             drive(
                 ledger,
                 job,
@@ -79,11 +80,11 @@ def compare(comparison: Comparison, *, observer: Observer) -> Compared:
                 _work(comparison, count, concurrent),
                 signals=signals,
                 observer=observer,
-                listeners=[lambda event: _clear(folder, event)],
+                listeners=[lambda event: _clear(checkpoints, event)],
             )
         reason = signals.first.name if signals.first is not None else "aborted" if ledger.hopeless else "done"
         ledger.close(reason)
-        remove_all_but(folder / "checkpoints", {trial.number for trial in ledger.history.unfinished})
+        checkpoints.keep_only({trial.number: trial.last_epoch for trial in ledger.history.unfinished})
     if reason == "done" and job.prepared is not None:
         for settings in _splits(comparison, comparison.split_seeds):
             remove_split(job.prepared, **settings)
@@ -131,10 +132,10 @@ def _ledger(file: SearchFile, log: Log, runs: _Runs, count: int, concurrent: int
     )
 
 
-def _clear(folder: Path, event: Event) -> None:
+def _clear(checkpoints: CheckpointStore, event: Event) -> None:
     """A listener of the ledger: what a run needed to go on is not needed any more."""
     if isinstance(event, End):
-        shutil.rmtree(folder / "checkpoints" / str(event.n), ignore_errors=True)
+        checkpoints.remove_trial(event.n)
 
 
 def _work(comparison: Comparison, count: int, concurrent: int) -> Work:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from bisect import insort
@@ -13,46 +12,64 @@ from tuner.facts.records import Goal, State
 from tuner.journal.events import End, Event
 from tuner.journal.history import Trial
 from tuner.leaderboard.info import SearchInfo
+from tuner.leaderboard.rows import Ended
 from tuner.leaderboard.write import write_results
 from tuner.search.ledger import Ledger
-from tuner.study.checkpoints import last_name, remove_all_but
+from tuner.study.checkpoint_stores import newest_of, store_of
 
 #: The files are at most five seconds behind; a write may take its time.
 _INTERVAL_SECONDS = 1.5
 
 
 class KeptCheckpoints:
-    """The checkpoints of the best completed trials; those of all other ended trials are removed."""
+    """The checkpoints of the best completed trials; those of all other ended trials are removed.
+
+    What decides is called in the search's loop, what touches the storage by the publisher.
+    """
 
     def __init__(self, root: Path, keep: int, goal: Goal) -> None:
         """Args: keep: how many, 0 for none."""
-        self._root = root
+        self._store = store_of(root)
+        self._folder = root.name
         self._keep = keep
         self._goal = goal
         self._best: list[tuple[float, int]] = []
+        self._dropped: list[int] = []
+        self._epochs: dict[int, int] = {}
+        self._paths: dict[int, str] = {}
 
     def ended(self, trial: Trial) -> None:
-        """Called for every ended trial once: remove what is not among the best."""
+        """Called for every ended trial once: decide what is not among the best."""
         report = trial.best(self._goal) if trial.state is State.COMPLETED else None
         if report is None:
-            self._remove(trial.number)
+            self._dropped.append(trial.number)
             return
+        self._epochs[trial.number] = trial.last_epoch
         # Ascending means better first, and of equals the earlier trial.
         insort(self._best, (-report.score if self._goal is Goal.MAXIMIZE else report.score, trial.number))
         while len(self._best) > self._keep:
-            self._remove(self._best.pop()[1])
+            self._dropped.append(self._best.pop()[1])
+
+    def remove_dropped(self) -> None:
+        """Remove what is not among the best any more."""
+        while self._dropped:
+            self._store.remove_trial(self._dropped.pop())
 
     def paths(self) -> dict[int, str]:
         """Return number to path, relative to the search's folder, of the kept checkpoints that exist."""
-        found = {number: last_name(self._root, number) for _, number in tuple(self._best)}
-        return {number: f"{self._root.name}/{number}/{name}" for number, name in found.items() if name is not None}
+        best = [number for _, number in tuple(self._best)]
+        self._paths = {number: path for number in best if (path := self._paths.get(number) or self._path(number))}
+        return dict(self._paths)
 
-    def tidy(self, unfinished: Iterable[int]) -> None:
+    def tidy(self, unfinished: Iterable[Trial]) -> None:
         """Called when nothing runs: remove leftovers of any kind; what can be resumed stays."""
-        remove_all_but(self._root, {number for _, number in self._best} | set(unfinished))
+        self._dropped.clear()
+        best = {number: self._epochs[number] for _, number in self._best}
+        self._store.keep_only(best | {trial.number: trial.last_epoch for trial in unfinished})
 
-    def _remove(self, number: int) -> None:
-        shutil.rmtree(self._root / str(number), ignore_errors=True)
+    def _path(self, number: int) -> str | None:
+        checkpoint = newest_of(self._store.of(number), self._epochs[number])
+        return None if checkpoint is None else f"{self._folder}/{number}/{self._store.file_name(checkpoint)}"
 
 
 class Publisher(threading.Thread):
@@ -69,11 +86,13 @@ class Publisher(threading.Thread):
         self._info = info
         self._ledger = ledger
         self._kept = kept
+        self._ended = Ended()
         self._changed = threading.Event()
         self._left = threading.Event()
         for trial in ledger.history.trials.values():
             if trial.end is not None:
                 kept.ended(trial)
+        kept.tidy(ledger.history.unfinished)
 
     def heard(self, event: Event) -> None:
         """A listener of the ledger: something is new."""
@@ -102,7 +121,8 @@ class Publisher(threading.Thread):
         """
         with self._ledger.lock:
             history = self._ledger.history.snapshot()
-        write_results(self._folder, history, self._info, live=live, kept=self._kept.paths())
+        self._kept.remove_dropped()
+        write_results(self._folder, history, self._info, live=live, kept=self._kept.paths(), ended=self._ended)
 
     def stop(self) -> None:
         """End the thread; what it is writing is written to its end."""
@@ -111,5 +131,5 @@ class Publisher(threading.Thread):
 
     def finish(self) -> None:
         """Called when the thread has ended: tidy up and write a last time, as a search that no longer runs."""
-        self._kept.tidy(trial.number for trial in self._ledger.history.unfinished)
+        self._kept.tidy(self._ledger.history.unfinished)
         self.publish(live=False)
