@@ -14,7 +14,7 @@ from tuner.journal.events import Ask, Open, Retry, Start
 from tuner.journal.history import History
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.row import config_hash
-from tuner.leaderboard.rows import Ended, epochs_table, leaderboard_table
+from tuner.leaderboard.rows import EndedRows, epochs_table, leaderboard_table
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +187,7 @@ def test_running_while_a_driver_lives(tmp_path: Path) -> None:
 
 def test_tables_that_grow_with_a_search_are_those_made_at_once() -> None:
     events = [*demo(), *trial(7, [0.1, 0.3], metrics={"extra": 1.0}), *trial(8, [0.2], state=None)]
-    ended = Ended()
+    ended = EndedRows()
     for count in range(1, len(events) + 1):
         history = History(events[:count])
         kept = {number: f"checkpoints/{number}/a1-e1" for number in range(count % 3)}

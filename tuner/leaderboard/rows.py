@@ -15,7 +15,7 @@ from tuner.leaderboard.row import row_of, timestamp
 from tuner.leaderboard.schema import FORMAT_VERSION, arrow_schema, epoch_columns, leaderboard_columns
 
 
-class Ended:
+class EndedRows:
     """What was made of trials that have ended, for a driver that makes both tables again and again.
 
     It never changes again, and at ten thousand trials to make it anew would cost the driver a second each time.
@@ -36,7 +36,7 @@ def leaderboard_table(
     live: bool,
     kept: Mapping[int, str] = MappingProxyType({}),
     log_bytes: int = 0,
-    ended: Ended | None = None,
+    ended: EndedRows | None = None,
 ) -> Any:
     """Return the leaderboard as an Arrow table, sorted: ranked trials, stopped ones by score, others by number.
 
@@ -48,7 +48,7 @@ def leaderboard_table(
         log_bytes: Size of the log that ``history`` was read from.
         ended: What the last call of the same driver left.
     """
-    ended = Ended() if ended is None else ended
+    ended = EndedRows() if ended is None else ended
     further = _further_metrics(history, info, LEADERBOARD_COLUMNS, ended)
     rows = []
     for trial in history.trials.values():
@@ -65,9 +65,9 @@ def leaderboard_table(
     return pa.table(values, schema=arrow_schema(columns, description))
 
 
-def epochs_table(history: History, info: SearchInfo, ended: Ended | None = None) -> Any:
+def epochs_table(history: History, info: SearchInfo, ended: EndedRows | None = None) -> Any:
     """Return every report that counts as an Arrow table, sorted by number of the trial and epoch."""
-    ended = Ended() if ended is None else ended
+    ended = EndedRows() if ended is None else ended
     columns = epoch_columns(_further_metrics(history, info, EPOCH_COLUMNS, ended))
     schema = arrow_schema(columns, {"version": FORMAT_VERSION, **info.to_json()})
     if ended.reports is None or ended.reports.schema != schema:  # a trial reported a number that none had before
@@ -118,7 +118,7 @@ def _ranked(rows: list[dict[str, Any]], goal: Goal) -> list[dict[str, Any]]:
     return [*completed, *stopped, *others]
 
 
-def _further_metrics(history: History, info: SearchInfo, columns: Sequence[Column], ended: Ended) -> list[str]:
+def _further_metrics(history: History, info: SearchInfo, columns: Sequence[Column], ended: EndedRows) -> list[str]:
     """Return the numbers that need a column of their own: what is not the built-in trainable's, and the metric."""
     names: set[str] = set()
     for trial in history.trials.values():

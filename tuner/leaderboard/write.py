@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tuner.journal.history import History
+from tuner.journal.log import log_size
 from tuner.journal.storage import write_atomically
 from tuner.leaderboard.info import SearchInfo
-from tuner.leaderboard.rows import Ended, epochs_table, leaderboard_table
+from tuner.leaderboard.rows import EndedRows, epochs_table, leaderboard_table
 
-LOG_FILE = "events.jsonl"
 LEADERBOARD_FILE = "leaderboard.parquet"
 EPOCHS_FILE = "epochs.parquet"
 
@@ -29,7 +29,7 @@ def write_results(
     *,
     live: bool,
     kept: Mapping[int, str],
-    ended: Ended | None = None,
+    ended: EndedRows | None = None,
 ) -> None:
     """Write leaderboard.parquet and epochs.parquet. Called by the driver at most every few seconds, and at its end.
 
@@ -44,16 +44,10 @@ def write_results(
     Raises:
         StorageError: The folder cannot be written; the files that stood there still stand.
     """
-    log_bytes = log_size(folder)
+    log_bytes = log_size(folder) or 0
     write_atomically(folder / EPOCHS_FILE, encoded(epochs_table(history, info, ended)))
     table = leaderboard_table(history, info, live=live, kept=kept, log_bytes=log_bytes, ended=ended)
     write_atomically(folder / LEADERBOARD_FILE, encoded(table))
-
-
-def log_size(folder: Path) -> int:
-    """Return the size of a search's log, by which a reader sees whether a leaderboard is behind it; 0 without one."""
-    log = folder / LOG_FILE
-    return log.stat().st_size if log.exists() else 0
 
 
 def encoded(table: Any) -> bytes:
