@@ -51,8 +51,7 @@ _FINISHED: dict[str, str] = {
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_file(parser)
-    for flag, (_, kind, summary) in FLAGS.items():
-        parser.add_argument(flag, type=kind, metavar="X", help=summary)
+    add_flags(parser)
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted search, or start it")
     parser.add_argument("--restart", action="store_true", help="move an existing folder to <name>.<k> and start anew")
     parser.add_argument("--dry-run", action="store_true", help="check file, data and machine; touch no results")
@@ -61,6 +60,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--top", type=whole_number(0), default=10, metavar="K", help="rows of the leaderboard at the end"
     )
     add_format(parser)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the dedicated options of a search."""
+    for flag, (_, kind, summary) in FLAGS.items():
+        parser.add_argument(flag, type=kind, metavar="X", help=summary)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -72,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.resume and args.restart:
         raise UsageError("--resume and --restart exclude each other")
-    file = read_search_file(Path(args.file), args.set, trainables=TRAINABLES, flags=_given(args))
+    file = read_search_file(Path(args.file), args.set, trainables=TRAINABLES, flags=given_flags(args))
     outcome = run_search(
         file,
         resume=args.resume,
@@ -94,15 +99,16 @@ def run(args: argparse.Namespace) -> int:
 
 def resume_command(args: argparse.Namespace) -> str:
     """Return what to type to go on with the search that these arguments began."""
-    words = ["tuner", "search", args.file]
-    for flag, value in _given(args).values():
-        words += [flag, str(value)]
-    for override in args.set:
-        words += ["--set", override]
-    return shlex.join([*words, "--resume"])
+    return shlex.join(["tuner", "search", args.file, *option_words(args), "--resume"])
 
 
-def _given(args: argparse.Namespace) -> dict[str, tuple[str, Any]]:
+def option_words(args: argparse.Namespace) -> list[str]:
+    """Return the dedicated options that were given, and the overrides, as they are typed."""
+    words = [word for flag, value in given_flags(args).values() for word in (flag, str(value))]
+    return words + [word for override in args.set for word in ("--set", override)]
+
+
+def given_flags(args: argparse.Namespace) -> dict[str, tuple[str, Any]]:
     """Return the dedicated options that were given: key of the search file to (option, value)."""
     values = {flag: getattr(args, flag.removeprefix("--").replace("-", "_")) for flag in FLAGS}
     return {FLAGS[flag][0]: (flag, value) for flag, value in values.items() if value is not None}
@@ -137,6 +143,8 @@ def _print_result(outcome: Any, args: argparse.Namespace) -> None:
     print_leaderboard(outcome.folder, top=args.top, format="json" if args.json else "table")
     if outcome.code in (ExitCode.SIGINT, ExitCode.SIGTERM):
         print(f"interrupted; go on with: {resume_command(args)}", file=sys.stderr)
+    elif outcome.reason == "stopped":
+        print(f"stopped, as 'tuner stop' asked; go on with: {resume_command(args)}", file=sys.stderr)
     elif outcome.error is not None:
         print(f"ended early: the first trials all failed with: {outcome.error}", file=sys.stderr)
     elif outcome.reason == "time_budget" and not outcome.already_finished:

@@ -93,8 +93,9 @@ def _copy(source: Path, target: Path, results: Path) -> None:
         total, largest = total + size, max(largest, (size, path))
         if total > MOST_BYTES:
             raise UsageError(
-                f"{relative_to_cwd(source.absolute())} holds more than the {MOST_BYTES / 1e6:.0f} MB that a job takes along"
-                f" (the largest file so far is {relative_to_cwd(largest[1].absolute())}, {largest[0] / 1e6:,.0f} MB);"
+                f"{relative_to_cwd(source.absolute())} holds more than the {MOST_BYTES / 1e6:.0f} MB that a job takes"
+                f" along (the largest file so far is {relative_to_cwd(largest[1].absolute())} with"
+                f" {largest[0] / 1e6:,.0f} MB);"
                 " name a smaller folder: --working-dir DIR"
             )
         chosen.append(path)

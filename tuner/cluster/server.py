@@ -115,7 +115,7 @@ class JobServer:
 
     def log(self, job_id: str) -> str:
         """Return what a job has printed so far."""
-        return self._asked(lambda: self._client.get_job_logs(job_id))
+        return str(self._asked(lambda: self._client.get_job_logs(job_id)))
 
     def follow(self, job_id: str) -> Iterator[str]:
         """Yield what a job prints, from its beginning, until it has ended.
