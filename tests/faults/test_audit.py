@@ -43,7 +43,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("EPOCH_SECONDS", "0")
         folder.describe(file, info, None, "2026-01-31T18:00:00+00:00")
         goal, search = file.metric.goal, file.search
-        proposer = Proposer(file.space, algorithm=search.algorithm, seed=search.seed, goal=goal)
+        proposer = Proposer(file.space, algorithm=search.algorithm, seed=search.seed, goal=goal, points=search.points)
         scheduler = SCHEDULERS[file.scheduler.type](file.scheduler, goal)
         ledger = Ledger(log, proposer, scheduler, goal=goal, seed=search.seed, trials=TRIALS, slots=1, retries=0)
         while (assignment := ledger.next_assignment()) is not None:
