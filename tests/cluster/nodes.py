@@ -1,0 +1,196 @@
+"""A cluster of several nodes on one machine: real ``ray start`` processes, each of which a test may kill.
+
+Every node has a loopback address of its own, folders of its own, and ports that were free; the cluster wants a token.
+No Ray that runs elsewhere on the machine is joined or disturbed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_STARTED = "This command will now block forever"
+_START_SECONDS = 180.0  # far more than an idle machine needs
+
+_clusters = itertools.count()
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node: the ``ray start`` process and all that it started are one process group.
+
+    Attributes:
+        ip: Its address, one of 127.0.0.0/8.
+        process: ``ray start --block``.
+        output: What that printed.
+    """
+
+    ip: str
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    def started(self) -> bool:
+        """Whether it has joined; fails if it ended instead."""
+        text = self.output.read_text(errors="replace")
+        assert self.process.poll() is None, text
+        return _STARTED in text
+
+    def kill(self) -> None:
+        """Kill -9 of everything on the node, trials included."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@dataclass
+class Cluster:
+    """A running cluster.
+
+    Attributes:
+        folder: Holds its files; removed at the end.
+        network: The first three bytes of its nodes' addresses.
+        token_file: Holds the token that it wants.
+        environment: What a process needs to talk to it, besides the address.
+        nodes: All that were started, the head first.
+    """
+
+    folder: Path
+    network: str
+    token_file: Path
+    nodes: list[Node] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs to talk to it, besides the address."""
+        return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.token_file)}
+
+    @property
+    def head(self) -> Node:
+        return self.nodes[0]
+
+    @property
+    def address(self) -> str:
+        """Where a driver joins: HOST:PORT."""
+        return self._said(r"ray start --address='([^']+)'")
+
+    @property
+    def dashboard(self) -> str:
+        """Where jobs are submitted: http://HOST:PORT."""
+        return self._said(r"(http://127\.0\.0\.1:\d+)")
+
+    def add(
+        self, cpus: float = 2, gpus: float = 0, *, environment: Mapping[str, str] | None = None, wait: bool = True
+    ) -> Node:
+        """Start a node that joins the head.
+
+        Args:
+            cpus: How many it claims to have.
+            gpus: Likewise.
+            environment: What its processes, trials included, find in their environment besides the test's own.
+            wait: Whether to return only when it has joined.
+        """
+        node = self._start(["--address", self.address], cpus, gpus, environment)
+        if wait:
+            until(node.started)
+        return node
+
+    def start_head(self, cpus: float, gpus: float, *, dashboard: bool, environment: Mapping[str, str] | None) -> None:
+        """Start the first node."""
+        arguments = ["--head", "--port", "0", "--ray-client-server-port", str(free_port())]
+        arguments += ["--include-dashboard", str(dashboard).lower(), "--dashboard-port", str(free_port())]
+        until(self._start(arguments, cpus, gpus, environment).started)
+
+    def end(self) -> None:
+        """Kill what still runs and remove its files."""
+        for node in reversed(self.nodes):
+            node.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start(self, arguments: Sequence[str], cpus: float, gpus: float, environment: Mapping[str, str] | None) -> Node:
+        place = len(self.nodes) + 1
+        ip, output = f"{self.network}.{place}", self.folder / f"node-{place}.txt"
+        common = ["--block", "--node-ip-address", ip, "--num-cpus", f"{cpus:g}", "--num-gpus", f"{gpus:g}"]
+        common += ["--temp-dir", str(self.folder / "ray"), "--object-store-memory", str(80 * 2**20)]
+        common += ["--min-worker-port", "0", "--max-worker-port", "0", "--dashboard-agent-listen-port", "0"]
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                [str(Path(sys.executable).with_name("ray")), "start", *arguments, *common],
+                # Other tests' memory is none of this cluster's business.
+                env=os.environ
+                | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_memory_monitor_refresh_ms": "0"}
+                | self.environment
+                | dict(environment or {}),
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        self.nodes.append(Node(ip, process, output))
+        return self.nodes[-1]
+
+    def _said(self, pattern: str) -> str:
+        found = re.search(pattern, self.head.output.read_text(errors="replace"))
+        assert found is not None, self.head.output.read_text(errors="replace")
+        return found[1]
+
+
+@contextlib.contextmanager
+def cluster(
+    workers: Sequence[float] = (2, 2),
+    *,
+    head_cpus: float = 0,
+    head_gpus: float = 0,
+    dashboard: bool = False,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Cluster]:
+    """Run a cluster of a head and workers.
+
+    Args:
+        workers: How many CPUs each claims to have.
+        head_cpus: How many the head claims; with 0 no trial runs there.
+        head_gpus: Likewise.
+        dashboard: Whether the head has the dashboard, which takes jobs over HTTP.
+        environment: What processes on all nodes find in their environment besides the test's own.
+    """
+    # Not below the test's own folder: the names of sockets may have 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="nodes-"))
+    token_file = folder / "token"
+    token_file.touch(mode=0o600)
+    token_file.write_text(secrets.token_hex(32))
+    unique = os.getpid() + 7919 * next(_clusters)
+    running = Cluster(folder, f"127.{1 + unique // 256 % 254}.{unique % 256}", token_file)
+    try:
+        running.start_head(head_cpus, head_gpus, dashboard=dashboard, environment=environment)
+        started = [running.add(cpus, environment=environment, wait=False) for cpus in workers]
+        until(lambda: all(node.started() for node in started))
+        yield running
+    finally:
+        running.end()
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        return int(listener.getsockname()[1])
+
+
+def until(condition: Callable[[], object], seconds: float = _START_SECONDS) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.05)
