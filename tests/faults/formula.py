@@ -12,10 +12,10 @@ from pathlib import Path
 
 EPOCHS = 9
 
-#: Trials with an ``x`` from these on diverge, or run out of memory, in this epoch.
+#: Trials with an ``x`` from these on diverge, or run out of memory, in this epoch: before the first rung.
 DIVERGES_FROM = 0.8
 RUNS_OUT_FROM = 0.9
-BREAKS_IN = 4
+BREAKS_IN = 2
 
 
 def score(x, epoch):
