@@ -36,7 +36,7 @@ def job(tmp_path: Path) -> Job:
         metric="val_accuracy",
         goal=Goal.MAXIMIZE,
         max_epochs=2,
-        folder=tmp_path,
+        place=str(tmp_path),
         cpus=1,
         gpus=0,
         fresh_splits=True,

@@ -32,7 +32,7 @@ def attempt_at(
         metric="acc",
         goal=Goal.MAXIMIZE,
         max_epochs=max_epochs,
-        folder=tmp_path / "results",
+        place=str(tmp_path / "results"),
         cpus=1,
         gpus=0,
     )

@@ -20,6 +20,7 @@ from tuner.facts.errors import UsageError
 from tuner.facts.records import Goal
 from tuner.facts.seeds import derived_seed
 from tuner.space.searchfile import Data
+from tuner.storage.copies import attach
 from tuner.study.weights import Weights
 
 #: What every trainable is: a generator of one mapping an epoch, whose return value may name why it ended.
@@ -38,7 +39,7 @@ class Job:
         metric: Name of the metric in each report.
         goal: Of the metric.
         max_epochs: Budget of a trial, or None where nothing bounds it.
-        folder: The search's results folder.
+        place: Where the results of the search lie, as all nodes know it: a folder, or an address on object storage.
         cpus: CPUs of a trial, which is its number of threads, at least 1.
         gpus: GPUs of a trial; below 1 is a share of one GPU's memory.
         fresh_splits: Whether each trial splits the data by a seed of its own (see ``fresh_split_seed``).
@@ -54,12 +55,17 @@ class Job:
     metric: str
     goal: Goal
     max_epochs: int | None
-    folder: Path
+    place: str
     cpus: float
     gpus: float
     fresh_splits: bool = False
     reserved: Reserved | None = None
     weights: tuple[Weights, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """The results folder, or what stands for it in this process; raises ``StorageError``."""
+        return attach(self.place)
 
     @property
     def builtin(self) -> bool:

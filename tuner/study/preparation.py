@@ -8,6 +8,7 @@ from typing import Any
 
 from tuner.datasets.prepare import prepare
 from tuner.datasets.prepared import PreparedData
+from tuner.facts.addresses import address_of
 from tuner.facts.errors import UsageError
 from tuner.facts.records import IN_OWN_FILES
 from tuner.space.searchfile import SearchFile
@@ -80,7 +81,7 @@ def prepare_weights(file: SearchFile, existing: Folder | None, configs: Configs 
 
 
 def job_of(file: SearchFile, folder: Path, prepared: PreparedData | None, weights: tuple[Weights, ...]) -> Job:
-    """Return what the trials of a file share; they write below ``folder``."""
+    """Return what the trials of a file share; they write below ``folder``, or what it stands for."""
     return Job(
         trainable=file.trainable,
         import_paths=(str(file.path.absolute().parent), str(Path.cwd())),
@@ -90,7 +91,7 @@ def job_of(file: SearchFile, folder: Path, prepared: PreparedData | None, weight
         metric=file.metric.name,
         goal=file.metric.goal,
         max_epochs=file.scheduler.max_epochs,
-        folder=folder,
+        place=address_of(folder) or str(folder),
         cpus=file.resources.cpus_per_trial,
         gpus=file.resources.gpus_per_trial,
     )

@@ -32,7 +32,7 @@ class Attempt:
         """Nothing happens before the first step, so that whatever goes wrong becomes a message."""
         self._job = job
         self._assignment = assignment
-        self._checkpoints = TrialCheckpoints(job.folder / "checkpoints", assignment.number, assignment.attempt)
+        self._checkpoints: TrialCheckpoints | None = None
         self._log: LogFile | None = None
         self._generator: Generator[Mapping[str, Any], None, str | None] | None = None
         self._started: float | None = time.time()
@@ -40,6 +40,12 @@ class Attempt:
 
     def step(self) -> Message:
         """Run to the next report or to the end."""
+        message = self._step()
+        if self._log is not None and (message.ended is not None or message.storage_error is not None):
+            self._log.push()
+        return message
+
+    def _step(self) -> Message:
         try:
             if self._generator is None:
                 self._begin()
@@ -57,7 +63,7 @@ class Attempt:
         An attempt that took no step has nothing to clear: Ray Tune may have handed it to a process that was free
         earlier than this one, and what lies in the work folder is that process's.
         """
-        if self._log is None:
+        if self._log is None or self._checkpoints is None:
             return
         try:
             if self._generator is not None:
@@ -70,13 +76,15 @@ class Attempt:
         self._log = None
 
     def _begin(self) -> None:
-        self._log = LogFile(self._job.folder / "logs", self._assignment.number)
+        number, attempt, folder = self._assignment.number, self._assignment.attempt, self._job.folder
+        self._checkpoints = TrialCheckpoints(folder / "checkpoints", number, attempt)
+        self._log = LogFile(folder / "logs", number, continued=attempt > 1)
         self._epoch = self._checkpoints.prepare(self._assignment.after_epoch)
         reset_process(self._job, self._assignment.config["seed"])
         self._generator = load_trainable(self._job)(dict(self._assignment.config), self._checkpoints.work)
 
     def _next_message(self) -> Message:
-        assert self._generator is not None
+        assert self._generator is not None and self._checkpoints is not None
         began = time.perf_counter()
         try:
             reported = next(self._generator)
