@@ -168,6 +168,11 @@ class _Judge(FIFOScheduler):  # type: ignore[misc]  # ray is untyped
             trial.config["assignment"] = again
         self.heard.pop(number, None)
 
+    def choose_trial_to_run(self, tune_controller: Any) -> RayTrial | None:
+        """Return the first waiting trial. The inherited one looks at every trial that ever was, in every step."""
+        waiting = (trial for trial in tune_controller.get_live_trials() if trial.status == RayTrial.PENDING)
+        return min(waiting, key=_number, default=None)
+
     def on_trial_result(self, tune_controller: object, trial: RayTrial, result: dict[str, Any]) -> str:
         return self.hear(trial, result)
 
@@ -196,7 +201,7 @@ class _Watch(tune.Callback):  # type: ignore[misc]  # ray is untyped
         self._judge = judge
         self._timeout = trial_timeout
         self._should_stop = should_stop
-        self._looked = time.monotonic()
+        self._looked = self._timed = time.monotonic()
         self.failure: ClusterError | None = None
 
     def on_step_begin(self, iteration: int, trials: list[RayTrial], **info: object) -> None:
@@ -226,6 +231,9 @@ class _Watch(tune.Callback):  # type: ignore[misc]  # ray is untyped
 
     def _end_hanging(self, trials: list[RayTrial], timeout: float) -> None:
         now = time.monotonic()
+        if now - self._timed < min(1.0, timeout / 4):  # all trials of the search are gone through
+            return
+        self._timed = now
         for trial in trials:
             number, actor = _number(trial), trial.temporary_state.ray_actor
             # A trial that is pending with a process waits for that process to let go of the trial before it.

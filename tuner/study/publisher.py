@@ -12,7 +12,7 @@ from tuner.facts.records import Goal, State
 from tuner.journal.events import End, Event
 from tuner.journal.history import Trial
 from tuner.leaderboard.info import SearchInfo
-from tuner.leaderboard.rows import Ended
+from tuner.leaderboard.rows import EndedRows
 from tuner.leaderboard.write import write_results
 from tuner.search.ledger import Ledger
 from tuner.study.checkpoint_stores import newest_of, store_of
@@ -86,7 +86,7 @@ class Publisher(threading.Thread):
         self._info = info
         self._ledger = ledger
         self._kept = kept
-        self._ended = Ended()
+        self._ended = EndedRows()
         self._changed = threading.Event()
         self._left = threading.Event()
         for trial in ledger.history.trials.values():
