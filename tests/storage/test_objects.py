@@ -43,6 +43,7 @@ def test_listings_are_ordered_and_relative_to_the_prefix(s3: S3Server) -> None:
     assert [(stored.name, stored.size) for stored in objects.below("b").list()] == [("1", 3), ("2", 3), ("3", 3)]
 
 
+@pytest.mark.slow
 def test_a_listing_of_more_than_a_page_is_whole(s3: S3Server) -> None:
     objects = Objects.at(s3.address("pages"))
     for number in range(1005):

@@ -49,20 +49,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the leaderboard; returns the exit code."""
     from tuner.leaderboard.read import find_search
+    from tuner.storage.copies import results_folder
 
     if args.json and args.format not in (None, "json"):
         raise UsageError(f"--json and --format {args.format} contradict each other")
     if args.descending is not None and args.sort is None:
         raise UsageError("--ascending and --descending need --sort COLUMN")
-    print_leaderboard(
-        find_search(Path(args.results), args.name),
-        top=args.top,
-        where=args.where,
-        sort=args.sort,
-        descending=args.descending,
-        columns=None if args.columns is None else [name.strip() for name in args.columns.split(",")],
-        format="json" if args.json else args.format or "table",
-    )
+    with results_folder(args.results, args.name) as results:
+        print_leaderboard(
+            find_search(results, args.name),
+            top=args.top,
+            where=args.where,
+            sort=args.sort,
+            descending=args.descending,
+            columns=None if args.columns is None else [name.strip() for name in args.columns.split(",")],
+            format="json" if args.json else args.format or "table",
+        )
     return ExitCode.OK
 
 

@@ -57,9 +57,28 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     add_results(parser)
 
 
+def add_search_or_job(parser: argparse.ArgumentParser) -> None:
+    """Declare which search of which results folder, or which job of which cluster."""
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", help="the search, or with --address the job; may be left out where one is"
+    )
+    add_results(parser)
+    parser.add_argument("--address", metavar="URL", help="the job server of a cluster, such as http://HEAD:8265")
+
+
+def add_follow(parser: argparse.ArgumentParser, summary: str) -> None:
+    """Declare ``--follow``."""
+    parser.add_argument("--follow", action="store_true", help=summary)
+
+
 def add_results(parser: argparse.ArgumentParser) -> None:
     """Declare ``--results``."""
-    parser.add_argument("--results", metavar="DIR", default="results", help="the results folder (default: results)")
+    parser.add_argument(
+        "--results",
+        metavar="DIR",
+        default="results",
+        help="the results: a folder or s3://bucket/prefix (default: results)",
+    )
 
 
 def add_progress(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.cli.options import add_file, add_format, add_progress, whole_number
+from tuner.facts.addresses import is_address
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
 from tuner.facts.records import IN_OWN_FILES
 
@@ -36,7 +37,7 @@ FLAGS: dict[str, tuple[str, Callable[[str], Any], str]] = {
     "--gpus-per-trial": ("resources.gpus_per_trial", number, "GPUs of a trial; 0.5 puts two on one GPU"),
     "--seed": ("search.seed", int, "seed of everything random"),
     "--name": ("name", str, "name of the folder under results/"),
-    "--results": ("results", str, "where results go, instead of results/"),
+    "--results": ("results", str, "where results go, instead of results/: a folder or s3://bucket/prefix"),
 }
 
 
@@ -139,7 +140,8 @@ def _print_result(outcome: Any, args: argparse.Namespace) -> None:
 
     place = relative_to_cwd(outcome.folder)
     if outcome.already_finished:
-        print(f"{place} is finished: {_FINISHED[outcome.reason]}; anew: --restart", file=sys.stderr)
+        anew = "another --name" if is_address(place) else "--restart"
+        print(f"{place} is finished: {_FINISHED[outcome.reason]}; anew: {anew}", file=sys.stderr)
     print_leaderboard(outcome.folder, top=args.top, format="json" if args.json else "table")
     if outcome.code in (ExitCode.SIGINT, ExitCode.SIGTERM):
         print(f"interrupted; go on with: {resume_command(args)}", file=sys.stderr)

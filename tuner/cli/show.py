@@ -52,18 +52,20 @@ def run(args: argparse.Namespace) -> int:
     """Print one trial; returns the exit code."""
     from tuner.leaderboard.read import find_search
     from tuner.leaderboard.trial import load_trial
+    from tuner.storage.copies import results_folder
 
     name, number = _named(args.trial, args.name)
-    folder = find_search(Path(args.results), name, how=f"tuner show NAME/{number} or --name NAME")
-    trial = load_trial(folder, number)
-    if args.json:
-        print(_as_json(trial))
-    elif args.config:
-        print("\n".join(_yaml(trial.config)))
-    elif args.search_file:
-        print("\n".join(_search_file(folder, trial)))
-    else:
-        print("\n".join(_page(folder, trial, args.results)))
+    with results_folder(args.results, name) as results:
+        folder = find_search(results, name, how=f"tuner show NAME/{number} or --name NAME")
+        trial = load_trial(folder, number)
+        if args.json:
+            print(_as_json(trial))
+        elif args.config:
+            print("\n".join(_yaml(trial.config)))
+        elif args.search_file:
+            print("\n".join(_search_file(folder, trial)))
+        else:
+            print("\n".join(_page(folder, trial, args.results)))
     return ExitCode.OK
 
 
@@ -117,6 +119,7 @@ def _has_root(folder: Path) -> bool:
 
 def _facts(folder: Path, trial: TrialView) -> Iterator[tuple[str, str]]:
     from tuner.leaderboard.formats import spelled
+    from tuner.storage.copies import exists
 
     row, info = trial.row, trial.info
     if row["rank"] is not None:
@@ -138,7 +141,7 @@ def _facts(folder: Path, trial: TrialView) -> Iterator[tuple[str, str]]:
     if row["checkpoint"] is not None:
         yield "checkpoint", relative_to_cwd(folder.absolute() / row["checkpoint"])
     log = folder / "logs" / f"{row['number']}.log"
-    if log.exists():
+    if exists(log):
         yield "log", relative_to_cwd(log.absolute())
 
 

@@ -1,4 +1,7 @@
-"""One writer for a folder: the kernel's lock (flock) on ``.lock`` in it falls with its process, however that dies."""
+"""One writer for a folder: the kernel's lock (flock) on ``.lock`` in it falls with its process, however that dies.
+
+A working copy of object storage is locked by the lease of what it stands for.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ import time
 from pathlib import Path
 
 from tuner.facts.errors import ResultsHeldError, relative_to_cwd
+from tuner.facts.printable import printable
+from tuner.storage.copies import origin
+from tuner.storage.lease import Lease, is_leased, lessee, wait_until_free
 
 #: A reader probes the lock for a moment; a writer waits this long before it believes that another one lives.
 _PATIENCE_SECONDS = 1.0
@@ -27,6 +33,7 @@ class FolderLock:
         self._path = folder / ".lock"
         self._holder = holder
         self._descriptor: int | None = None
+        self._lease: Lease | None = None
 
     def acquire(self) -> None:
         """Become the only writer.
@@ -34,7 +41,13 @@ class FolderLock:
         Raises:
             ResultsHeldError: Another one lives, or moved the folder meanwhile.
             OSError: The folder cannot be written.
+            StorageError: The object storage fails.
         """
+        if (found := origin(self._folder)) is not None:
+            objects, name = found
+            self._lease = Lease(objects.below(name), self._holder)
+            self._lease.acquire()
+            return
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             self._wait_for(descriptor)
@@ -49,6 +62,9 @@ class FolderLock:
 
     def release(self) -> None:
         """Let go of it; nothing happens where it is not held."""
+        if self._lease is not None:
+            self._lease.release()
+            self._lease = None
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -66,6 +82,9 @@ class FolderLock:
 
 def is_held(folder: Path) -> bool:
     """Return whether a live process writes to a folder; never creates or changes anything."""
+    if (found := origin(folder)) is not None:
+        objects, name = found
+        return is_leased(objects.below(name))
     try:
         probe = os.open(folder / ".lock", os.O_RDONLY)
     except OSError:
@@ -81,6 +100,14 @@ def is_held(folder: Path) -> bool:
     return False
 
 
+def holder_of(folder: Path) -> str | None:
+    """Return the live process that writes to a folder, such as ``process 17 on head``; None where there is none."""
+    if (found := origin(folder)) is not None:
+        objects, name = found
+        return lessee(objects.below(name))
+    return _process(folder) if is_held(folder) else None
+
+
 def refuse_if_held(folder: Path, holder: str = "a running search") -> None:
     """Called before work that a live writer of the same folder would make vain.
 
@@ -91,7 +118,10 @@ def refuse_if_held(folder: Path, holder: str = "a running search") -> None:
     Raises:
         ResultsHeldError: A live process writes to the folder.
     """
-    if is_held(folder):
+    if (found := origin(folder)) is not None:
+        objects, name = found
+        wait_until_free(objects.below(name), holder)  # after a death elsewhere a look alone cannot tell
+    elif is_held(folder):
         raise _held(folder, holder)
 
 
@@ -103,8 +133,12 @@ def _still_there(lock: int, path: Path) -> bool:
 
 
 def _held(folder: Path, holder: str) -> ResultsHeldError:
+    return ResultsHeldError(f"{relative_to_cwd(folder)} is held by {holder} ({_process(folder)})")
+
+
+def _process(folder: Path) -> str:
+    """Return who locked a folder last."""
     try:
-        process = (folder / ".lock").read_text(errors="replace").strip()[:200]
+        return printable((folder / ".lock").read_text(errors="replace").strip()[:200]) or "another process"
     except OSError:
-        process = ""
-    return ResultsHeldError(f"{relative_to_cwd(folder)} is held by {holder} ({process or 'another process'})")
+        return "another process"

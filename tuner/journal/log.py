@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,11 @@ from types import TracebackType
 from tuner.facts.errors import ResultsDamagedError, relative_to_cwd
 from tuner.journal.events import Event, decode, encode
 from tuner.journal.storage import FileStorage, LogStorage
+from tuner.storage.copies import origin
+from tuner.storage.objects import Objects
+from tuner.storage.segments import SegmentStorage, read_log, stored_log
+
+LOG_FILE = "events.jsonl"
 
 #: Reports that nothing depends on yet may share one fsync for this long.
 _SYNC_INTERVAL_SECONDS = 1.0
@@ -77,11 +83,10 @@ class Log:
 
 
 def open_log(folder: Path) -> Log:
-    """Open the log in a results folder as its one writer; errors name the folder."""
-    try:
-        return Log(FileStorage(folder))
-    except ResultsDamagedError as error:
-        raise ResultsDamagedError(f"{relative_to_cwd(folder / 'events.jsonl')}: {error}") from error
+    """Open the log of a results folder as its one writer; errors name the folder."""
+    objects = _objects(folder)
+    with _damage_named(folder):
+        return Log(FileStorage(folder) if objects is None else SegmentStorage(objects, folder / LOG_FILE))
 
 
 def read_events(folder: Path) -> list[Event]:
@@ -89,16 +94,51 @@ def read_events(folder: Path) -> list[Event]:
 
     Raises:
         ResultsDamagedError: Another line is not what was written.
+        StorageError: The object storage fails.
     """
-    path = folder / "events.jsonl"
-    try:
-        data = path.read_bytes() if path.exists() else b""
-    except OSError as error:
-        raise ResultsDamagedError(f"{relative_to_cwd(path)} cannot be read: {error.strerror}") from error
-    try:
+    with _damage_named(folder):
+        data = _read(folder)
         return list(events_of(data[: data.rfind(b"\n") + 1]))
+
+
+def log_size(folder: Path) -> int | None:
+    """Return the bytes in the log of a results folder, by which a reader sees that it grew; None without a log.
+
+    Raises:
+        ResultsDamagedError: Parts of it are missing.
+        StorageError: The object storage fails.
+    """
+    path, objects = folder / LOG_FILE, _objects(folder)
+    if objects is None or path.exists():
+        return path.stat().st_size if path.exists() else None
+    with _damage_named(folder):
+        stored = stored_log(objects)
+    return stored.size if stored.segments else None
+
+
+def _objects(folder: Path) -> Objects | None:
+    found = origin(folder)
+    return None if found is None else found[0].below(found[1])
+
+
+def _read(folder: Path) -> bytes:
+    """Return the log's bytes. In a working copy its file is there only while this process writes the log."""
+    path, objects = folder / LOG_FILE, _objects(folder)
+    if objects is not None and not path.exists():
+        return read_log(objects)
+    try:
+        return path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        raise ResultsDamagedError(f"it cannot be read: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _damage_named(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except ResultsDamagedError as error:
-        raise ResultsDamagedError(f"{relative_to_cwd(path)}: {error}") from error
+        place = folder if origin(folder) is not None else folder / LOG_FILE
+        raise ResultsDamagedError(f"{relative_to_cwd(place)}: {error}") from error
 
 
 def events_of(data: bytes) -> Iterator[Event]:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from tuner.facts.errors import StorageError, relative_to_cwd
 from tuner.journal.lock import FolderLock
+from tuner.storage.copies import push
 
 
 class LogStorage(Protocol):
@@ -112,8 +113,10 @@ def make_durable(path: Path) -> None:
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace a file by ``data``: readers see the old or the new one, also after a crash. One writer at a time.
 
+    In a working copy of object storage it is then put there.
+
     Raises:
-        StorageError: The folder cannot be written.
+        StorageError: The folder cannot be written, or the object storage fails.
     """
     temporary = path.with_name(f".{path.name}.tmp")  # always the same, so that kills do not pile them up
     try:
@@ -126,6 +129,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise StorageError(f"{relative_to_cwd(path)} cannot be written: {error.strerror}") from error
+    push(path)
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:

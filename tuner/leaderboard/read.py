@@ -12,10 +12,12 @@ import pyarrow as pa
 
 from tuner.facts.errors import UsageError, relative_to_cwd
 from tuner.facts.records import LEADERBOARD_COLUMNS, Column
+from tuner.journal.log import LOG_FILE
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.schema import arrow_schema, is_json
 from tuner.leaderboard.source import SETTINGS_FILE, Source, leaderboard_of, opened
-from tuner.leaderboard.write import LEADERBOARD_FILE, LOG_FILE
+from tuner.leaderboard.write import LEADERBOARD_FILE
+from tuner.storage.copies import results_folder
 
 
 def read_leaderboard(results: str | Path = "results") -> pd.DataFrame:
@@ -25,21 +27,22 @@ def read_leaderboard(results: str | Path = "results") -> pd.DataFrame:
     in another holds JSON text. What a search lacks is null.
 
     Args:
-        results: The results folder, the folder of one search, or a leaderboard.parquet.
+        results: The results folder, the folder of one search, a leaderboard.parquet, or ``s3://bucket/prefix``.
 
     Raises:
         UsageError: There is no search.
         ResultsDamagedError: A file is not what was written.
+        StorageError: The object storage fails.
     """
-    path = Path(results)
-    if path.is_file():
-        return _frame(opened(path))
-    if is_search(path):
-        return _frame(leaderboard_of(path))
-    searches = list_searches(path)
-    if not searches:
-        raise _no_search(path)
-    return _united([leaderboard_of(folder).read() for folder in searches])
+    with results_folder(str(results)) as path:
+        if path.is_file():
+            return _frame(opened(path))
+        if is_search(path):
+            return _frame(leaderboard_of(path))
+        searches = list_searches(path)
+        if not searches:
+            raise _no_search(path)
+        return _united([leaderboard_of(folder).read() for folder in searches])
 
 
 def load_search(folder: Path) -> tuple[SearchInfo, pd.DataFrame]:

@@ -17,11 +17,12 @@ from tuner.facts.errors import ResultsDamagedError, UsageError, relative_to_cwd
 from tuner.facts.records import State
 from tuner.journal.history import History
 from tuner.journal.lock import is_held
-from tuner.journal.log import read_events
+from tuner.journal.log import LOG_FILE, log_size, read_events
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.rows import epochs_table, leaderboard_table
 from tuner.leaderboard.schema import FORMAT_VERSION, METADATA_KEY
-from tuner.leaderboard.write import EPOCHS_FILE, LEADERBOARD_FILE, LOG_FILE, encoded, log_size
+from tuner.leaderboard.write import EPOCHS_FILE, LEADERBOARD_FILE, encoded
+from tuner.storage.copies import fetch, origin
 
 SETTINGS_FILE = "search.json"
 
@@ -77,10 +78,11 @@ def leaderboard_of(folder: Path) -> Source:
     Raises:
         UsageError: The folder holds no search.
         ResultsDamagedError: A file is not what was written.
+        StorageError: The object storage fails.
     """
     path, held = folder / LEADERBOARD_FILE, is_held(folder)
-    has_log = (folder / LOG_FILE).exists()
-    if path.exists() and not (has_log and _is_damaged(path)):
+    has_log = log_size(folder) is not None
+    if fetch(path) and not (has_log and _is_damaged(path)):
         source, description = _opened(path)
         if held or (has_log and not _behind(folder, description)):
             return source
@@ -88,7 +90,7 @@ def leaderboard_of(folder: Path) -> Source:
             return _relabelled(source) if description["live"] else source
     history, info = _replayed(folder)
     with _damage_named(folder / LOG_FILE):
-        table = leaderboard_table(history, info, live=held, kept=_kept_on_disk(folder, history))
+        table = leaderboard_table(history, info, live=held, kept=_kept(folder, history))
         return Source(path, _in_memory(table), info)
 
 
@@ -104,9 +106,9 @@ def _is_damaged(path: Path) -> bool:
 def epochs_of(folder: Path) -> Source:
     """Return a search's epochs as they are now; raises as ``leaderboard_of`` does."""
     path, leaderboard = folder / EPOCHS_FILE, folder / LEADERBOARD_FILE
-    has_log = (folder / LOG_FILE).exists()
-    behind = leaderboard.exists() and _behind(folder, _opened(leaderboard)[1])
-    if path.exists() and (is_held(folder) or not has_log or not behind):
+    has_log = log_size(folder) is not None
+    behind = fetch(leaderboard) and _behind(folder, _opened(leaderboard)[1])
+    if fetch(path) and (is_held(folder) or not has_log or not behind):
         return _opened(path)[0]
     history, info = _replayed(folder)
     with _damage_named(folder / LOG_FILE):
@@ -150,21 +152,23 @@ def _relabelled(source: Source) -> Source:
 
 def _replayed(folder: Path) -> tuple[History, SearchInfo]:
     settings = folder / SETTINGS_FILE
-    if not settings.exists():
+    if not fetch(settings):
         raise UsageError(f"{relative_to_cwd(folder)} holds no search")
     with _damage_named(settings):
         info = SearchInfo.from_json(json.loads(settings.read_bytes()))
     return History(read_events(folder)), info
 
 
-def _kept_on_disk(folder: Path, history: History) -> dict[int, str]:
+def _kept(folder: Path, history: History) -> dict[int, str]:
     """Return the newest checkpoint that still lies there, for each trial that has one."""
+    found = origin(folder)
+    stored = None if found is None else {item.name for item in found[0].below(found[1]).list("checkpoints/")}
     kept: dict[int, str] = {}
     for number, trial in history.trials.items():
         for epoch in sorted(trial.epochs):
-            name = trial.epochs[epoch].checkpoint
-            if name is not None and (folder / "checkpoints" / str(number) / name).is_dir():
-                kept[number] = f"checkpoints/{number}/{name}"
+            path = f"checkpoints/{number}/{trial.epochs[epoch].checkpoint}"
+            if (folder / path).is_dir() if stored is None else path in stored:
+                kept[number] = path
     return kept
 
 

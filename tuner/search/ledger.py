@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from tuner.facts.errors import StorageError
+from tuner.facts.errors import ResultsHeldError, StorageError
 from tuner.facts.records import Decision, Goal, State
 from tuner.facts.seeds import derived_seed
 from tuner.journal.events import Ask, Close, End, Epoch, Event, Open, Retry, Rung, Start
@@ -85,7 +85,7 @@ class Ledger:
         """
         self.history = History()
         self.lock = threading.Lock()
-        self.failure: StorageError | None = None
+        self.failure: StorageError | ResultsHeldError | None = None
         self._log = log
         self._proposer = proposer
         self._scheduler = scheduler
@@ -274,7 +274,7 @@ class Ledger:
     def _noting_failure(self) -> Iterator[None]:
         try:
             yield
-        except StorageError as error:
+        except (StorageError, ResultsHeldError) as error:
             self.failure = error
             raise
 

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from tuner.facts.addresses import SCHEME, address_problem, is_address
 from tuner.facts.fields import Field
 from tuner.facts.records import IN_OWN_FILES, MADE_HERE, Goal
 from tuner.facts.rungs import default_grace_period
@@ -222,8 +223,13 @@ class _Reading:
             return str(Path.cwd() / "results")
         if _URL.match(value) is None:
             return self._absolute(value, self._top.nodes["results"])
-        self._report.error(self._place(self._top, "results"), f"results is a folder on a file system, not {value}")
-        return str(value)
+        if not is_address(value):
+            wrong: str | None = f"results is a folder or {SCHEME}bucket/prefix, not {value}"
+        elif (wrong := address_problem(value)) is not None:
+            wrong = f"results {value} {wrong}"
+        if wrong is not None:
+            self._report.error(self._place(self._top, "results"), wrong)
+        return str(value).rstrip("/")
 
     def _data(self, section: Section) -> Data | None:
         if self._fields is None:

@@ -110,7 +110,7 @@ class SearchFile:
         text: The file's text, unchanged.
         name: Name of the search, its folder under ``results``.
         trainable: Name of a built-in trainable, or ``module:function``.
-        results: Absolute folder, or an object store's URL as given.
+        results: Absolute folder, or ``s3://bucket/prefix``.
         data: None for one's own trainable.
         metric: What is made better.
         search: What proposes.

@@ -31,7 +31,7 @@ def _duration(name: str, meaning: str) -> Field:
 TOP: Mapping[str, Field] = _table(
     Field("name", Kind.TEXT, None, "Name of the search and of its folder; null is the file's own, without its ending."),
     Field("trainable", Kind.TEXT, "cifar", "cifar, the built-in training, or package.module:function of your own."),
-    Field("results", Kind.TEXT, None, "Folder for results; null is results/ where you are."),
+    Field("results", Kind.TEXT, None, "Folder for results, or s3://bucket/prefix; null is results/ where you are."),
     _count("retries", 3, "How often a trial whose process or node was lost is started again.", 0, 1000),
     _duration("trial_timeout", "Time without a report after which a trial fails; null is no limit."),
     _count("keep_checkpoints", 3, "How many of the best checkpoints the search keeps.", 0, 10**6),

@@ -121,6 +121,18 @@ def fetch(path: Path) -> bool:
     return bool(names)
 
 
+def exists(path: Path) -> bool:
+    """Return whether there is a file at a path, or where it stands for; nothing is brought here.
+
+    Raises:
+        StorageError: The storage fails.
+    """
+    if (found := origin(path)) is None:
+        return path.exists()
+    objects, name = found
+    return any(stored.name == name for stored in objects.list(name))
+
+
 def remove(path: Path) -> None:
     """Remove a file, or a folder with all in it, here and where it stands for; what is not there is none.
 

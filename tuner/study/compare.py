@@ -16,8 +16,7 @@ from tuner.facts.records import Origin
 from tuner.hyperparameters.table import FIELDS
 from tuner.journal.events import Ask, End, Event
 from tuner.journal.history import History, Trial
-from tuner.journal.log import Log, open_log
-from tuner.leaderboard.write import log_size
+from tuner.journal.log import Log, log_size, open_log
 from tuner.search.ledger import Ledger
 from tuner.search.proposer import Proposal
 from tuner.search.schedulers import SCHEDULERS

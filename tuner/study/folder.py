@@ -16,6 +16,7 @@ from tuner.journal.log import Log, open_log, read_events
 from tuner.journal.storage import FileStorage, write_atomically, write_json
 from tuner.leaderboard.info import SearchInfo
 from tuner.space.searchfile import SearchFile
+from tuner.storage.copies import fetch, origin
 
 FORMAT_VERSION = 1
 
@@ -33,12 +34,13 @@ MAY_DIFFER = frozenset(
     }
 )
 
-#: What a driver that was killed while it made a folder may leave behind.
+#: What a driver that was killed while it made a folder may leave behind, here and on object storage.
 _BEGINNINGS = {".lock", "events.jsonl", "space.yaml"}
+_BEGINNINGS_STORED = {"lease.json", "segments", "space.yaml"}
 
 
 class Folder:
-    """One search's folder under ``results``."""
+    """One search's folder under ``results``, or the working copy of one on object storage."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -50,8 +52,9 @@ class Folder:
 
         Raises:
             UsageError: Something else does.
+            StorageError: The object storage fails.
         """
-        if (self.path / "search.json").exists():
+        if fetch(self.path / "search.json"):
             return True
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"{relative_to_cwd(self.path)} is a file, not a results folder")
@@ -61,6 +64,9 @@ class Folder:
         return False
 
     def _strange(self) -> list[str]:
+        if (found := origin(self.path)) is not None:
+            objects, name = found
+            return [child for child in objects.below(name).children() if child not in _BEGINNINGS_STORED]
         if not self.path.is_dir():
             return []
         names = (item.name for item in self.path.iterdir())
@@ -89,6 +95,8 @@ class Folder:
     @contextlib.contextmanager
     def writer(self) -> Iterator[Log]:
         """Make the folder where it is missing and be its only writer; what was made for nothing is removed again.
+
+        On object storage an empty segment of a log stays: it may be what keeps an older writer out.
 
         Raises:
             ResultsHeldError: Another driver writes to it.
@@ -142,7 +150,12 @@ class Folder:
 
         Raises:
             ResultsHeldError: Another driver, a comparison or a final training writes to it.
+            UsageError: It lies on object storage.
         """
+        if origin(self.path) is not None:
+            raise UsageError(
+                f"--restart moves no results on object storage; choose another --name than {self.path.name}"
+            )
         for lock in self.path.glob("*/**/.lock"):
             refuse_if_held(lock.parent, "a comparison or a final training")
         k = 1

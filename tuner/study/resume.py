@@ -5,6 +5,7 @@ from __future__ import annotations
 from tuner.facts.errors import UsageError, relative_to_cwd
 from tuner.journal.history import History
 from tuner.space.searchfile import SearchFile
+from tuner.storage.copies import origin
 from tuner.study.folder import Folder, differences, portable_settings
 
 #: How a driver lets go of a search that has nothing left to do.
@@ -21,8 +22,8 @@ def is_finished(folder: Folder, file: SearchFile, resume: bool, resume_command: 
     differing = differences(folder.description()["settings"], portable_settings(file))
     if differing:
         raise UsageError(
-            f"{place} holds a search with other settings: {'; '.join(differing)}; "
-            "choose another name, or --restart to move it aside"
+            f"{place} holds a search with other settings: {'; '.join(differing)}; choose another name"
+            + (", or --restart to move it aside" if origin(folder.path) is None else "")
         )
     history = folder.history()
     if _finished(history, file):

@@ -19,6 +19,7 @@ from tuner.search.ledger import Ledger
 from tuner.search.proposer import Proposer
 from tuner.search.schedulers import SCHEDULERS
 from tuner.space.searchfile import SearchFile
+from tuner.storage.copies import attach
 from tuner.study.drive import drive, exit_code
 from tuner.study.folder import Folder
 from tuner.study.observer import Observer, Work
@@ -72,7 +73,7 @@ def run_search(
     """
     for warning in file.warnings:
         observer.notice(str(warning))
-    folder = Folder(Path(file.results) / file.name)
+    folder = Folder(attach(file.results) / file.name)
     refuse_if_held(folder.path)
     if folder.exists and not restart and is_finished(folder, file, resume, resume_command) and not dry_run:
         return _already_finished(folder)
