@@ -32,6 +32,9 @@ _SILENCE_SECONDS = 20.0
 #: Seconds for which a job that is followed may be out of reach.
 _PATIENCE_SECONDS = 60.0
 
+#: Loggers that set a level of their own.
+_TALKATIVE = ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk")
+
 _Answer = TypeVar("_Answer")
 
 
@@ -202,7 +205,8 @@ class _Client(JobSubmissionClient):  # type: ignore[misc]  # ray is untyped
 
 
 def _connected(address: str) -> _Client:
-    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what goes wrong is told once, by us
+    for name in _TALKATIVE:  # what goes wrong is told once, by us
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     os.environ[VARIABLES[0]] = address  # Ray lets the environment win over its client's own argument
     try:
         client = _Client(address, verify=_certificates())
