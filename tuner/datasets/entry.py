@@ -82,7 +82,7 @@ def _write_split(folder: Path, name: str, split: Split) -> tuple[int, ...]:
     Images are appended, not mapped: on a full disk a write raises, where a mapped page would end the process.
     """
     with (folder / f"{name}_labels.npy").open("wb") as file:
-        np.save(file, split.labels)
+        np.save(file, split.labels, allow_pickle=False)
         flush(file)
     shape: tuple[int, ...] = ()
     with (folder / f"{name}_images.npy").open("wb") as file:

@@ -40,6 +40,6 @@ class PreparedData:
 
 def load_split(folder: Path, name: str) -> tuple[Images, Labels]:
     """Return a split's images and labels, mapped copy-on-write."""
-    images = np.load(folder / f"{name}_images.npy", mmap_mode="c")
-    labels = np.load(folder / f"{name}_labels.npy", mmap_mode="c")
+    images = np.load(folder / f"{name}_images.npy", mmap_mode="c", allow_pickle=False)
+    labels = np.load(folder / f"{name}_labels.npy", mmap_mode="c", allow_pickle=False)
     return images, labels

@@ -114,7 +114,7 @@ def _write(folder: Path, images: Images, labels: Labels, parts: Mapping[str, Ind
         beside.mkdir()
         for name, chosen in parts.items():
             with (beside / f"{name}_labels.npy").open("wb") as file:
-                np.save(file, labels[chosen])
+                np.save(file, labels[chosen], allow_pickle=False)
                 flush(file)
             with (beside / f"{name}_images.npy").open("wb") as file:
                 header = {"descr": "|u1", "fortran_order": False, "shape": (len(chosen), *images.shape[1:])}
