@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 EPOCHS = 9
+EPOCH_SECONDS = float(os.environ.get("EPOCH_SECONDS", "0.05"))
 
 #: Trials with an ``x`` from these on diverge, or run out of memory, in this epoch: before the first rung.
 DIVERGES_FROM = 0.8
@@ -36,7 +37,7 @@ def train(config, checkpoint):
     x, state = config["x"], checkpoint / "epoch"
     done = int(state.read_text()) if state.exists() else 0
     for epoch in range(done + 1, EPOCHS + 1):
-        time.sleep(float(os.environ.get("EPOCH_SECONDS", "0.05")))
+        time.sleep(EPOCH_SECONDS)
         write_down({"seed": config["seed"], "epoch": epoch, "pid": os.getpid()})
         if epoch == BREAKS_IN and x >= RUNS_OUT_FROM:
             raise MemoryError("no more")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,65 +13,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from tests.faults.audit import audit, prepare
+from tests.faults.audit import audit
+from tests.faults.conftest import TRIALS
 from tuner.facts.records import Decision, State
-from tuner.hyperparameters.table import TRAINABLES
 from tuner.journal.events import Ask, End, Epoch, Event, Rung, encode
 from tuner.journal.log import read_events
-from tuner.leaderboard.info import SearchInfo
-from tuner.leaderboard.write import encoded, write_results
-from tuner.search.ledger import Ledger
-from tuner.search.messages import Assignment, Ended, Message, Report
-from tuner.search.proposer import Proposer
-from tuner.search.schedulers import SCHEDULERS
-from tuner.space.read import read_search_file
-from tuner.study.folder import Folder
-
-TRIALS = 12
-
-
-@pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished search of the formula, run in this process."""
-    place = tmp_path_factory.mktemp("searched")
-    prepare(place)
-    file = read_search_file(place / "space.yaml", trainables=TRAINABLES)
-    info = SearchInfo.of(file.name, file.metric.name, file.metric.goal, file.space)
-    folder = Folder(place / "results/s")
-    with folder.writer() as log, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EPOCH_SECONDS", "0")
-        folder.describe(file, info, None, "2026-01-31T18:00:00+00:00")
-        goal, search = file.metric.goal, file.search
-        proposer = Proposer(file.space, algorithm=search.algorithm, seed=search.seed, goal=goal, points=search.points)
-        scheduler = SCHEDULERS[file.scheduler.type](file.scheduler, goal)
-        ledger = Ledger(log, proposer, scheduler, goal=goal, seed=search.seed, trials=TRIALS, slots=1, retries=0)
-        while (assignment := ledger.next_assignment()) is not None:
-            train(place, ledger, assignment)
-        ledger.close("trials")
-    write_results(folder.path, ledger.history, info, live=False, kept={})
-    return place
-
-
-def train(place: Path, ledger: Ledger, assignment: Assignment) -> None:
-    spec = importlib.util.spec_from_file_location("mine", place / "mine.py")
-    assert spec is not None and spec.loader is not None
-    mine = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(mine)
-    checkpoint = place / "checkpoint"
-    shutil.rmtree(checkpoint, ignore_errors=True)
-    checkpoint.mkdir()
-    number, decision = assignment.number, Decision.CONTINUE
-    try:
-        for epoch, reported in enumerate(mine.train(assignment.config, checkpoint), start=1):
-            if reported["acc"] != reported["acc"]:
-                return ledger.end(number, Ended(State.DIVERGED, "nan"))
-            ended = Ended(State.COMPLETED, "budget") if epoch == mine.EPOCHS else None
-            report = Report(epoch, reported["acc"], {}, seconds=0.0, memory_mb=None, checkpoint=None)
-            decision = ledger.receive(Message(number, 1, None, report, ended))
-            if decision is Decision.STOP:
-                return None
-    except MemoryError:
-        ledger.end(number, Ended(State.OUT_OF_MEMORY, "out_of_memory"))
+from tuner.leaderboard.write import encoded
 
 
 @pytest.fixture
