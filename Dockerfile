@@ -21,8 +21,10 @@ RUN apt-get update \
 RUN useradd --uid 1000 --create-home --home-dir /var/lib/tuner tuner \
     && install --directory --mode=1777 /search /var/cache/tuner /var/lib/tuner
 COPY --from=build /opt/tuner /opt/tuner
-ENV HOME=/var/lib/tuner PATH=/opt/tuner/bin:$PATH TUNER_CACHE=/var/cache/tuner PYTHONUNBUFFERED=1 \
-    RAY_USAGE_STATS_ENABLED=0
+ENV HOME=/var/lib/tuner PATH=/opt/tuner/bin:$PATH TUNER_CACHE=/var/cache/tuner PYTHONUNBUFFERED=1
+# As Tuner sets them for a Ray of its own, and cannot for one that it joins: nothing is sent to Ray's makers, trials
+# that asked for no GPU see none, and the kernel ends a process that takes too much memory, not Ray.
+ENV RAY_USAGE_STATS_ENABLED=0 RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO=1 RAY_memory_monitor_refresh_ms=0
 # `ray up` runs its commands in login shells, which forget the PATH of an image.
 RUN echo 'PATH=/opt/tuner/bin:$PATH' > /etc/profile.d/tuner.sh
 WORKDIR /search

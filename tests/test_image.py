@@ -59,6 +59,14 @@ def test_what_ray_up_and_kuberay_call_is_there():
     assert ("ENTRYPOINT", '["tuner"]') in steps
 
 
+def test_a_ray_that_runs_in_it_is_set_as_tuner_sets_one_of_its_own():
+    from tuner.study.resources import _ENVIRONMENT
+
+    assert {"RAY_USAGE_STATS_ENABLED", "RAY_memory_monitor_refresh_ms"} <= set(environment())
+    for name, value in _ENVIRONMENT.items():
+        assert environment().get(name, value) == value
+
+
 def test_it_takes_only_what_is_there_and_no_secrets():
     allowed = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert allowed[0] == "*", "what is not named stays out, such as .git, results and caches"
