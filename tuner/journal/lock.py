@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tuner.facts.errors import ResultsHeldError, relative_to_cwd
 from tuner.facts.printable import printable
+from tuner.journal.links import refuse_links_out
 from tuner.storage.copies import origin
 from tuner.storage.lease import Lease, is_leased, lessee, wait_until_free
 
@@ -40,6 +41,7 @@ class FolderLock:
 
         Raises:
             ResultsHeldError: Another one lives, or moved the folder meanwhile.
+            ResultsDamagedError: A link in the folder leads out of it.
             OSError: The folder cannot be written.
             StorageError: The object storage fails.
         """
@@ -48,7 +50,8 @@ class FolderLock:
             self._lease = Lease(objects.below(name), self._holder)
             self._lease.acquire()
             return
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        refuse_links_out(self._folder)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
             self._wait_for(descriptor)
             if not _still_there(descriptor, self._path):  # another driver moved or removed the folder meanwhile
