@@ -28,6 +28,10 @@ COMMANDS: dict[str, str] = {
     "train": "train one configuration at full budget on all images, and keep the model",
     "evaluate": "measure a trained model on any data set of its classes",
     "predict": "show what a trained model sees in images",
+    "submit": "hand a search to a Ray cluster",
+    "status": "show how far a search, or a job of a cluster, is",
+    "logs": "show what happened in a search, what a trial printed, or the log of a job",
+    "stop": "end a running search, or a job of a cluster, so that it can go on later",
     "schema": "print a JSON Schema of the search file, for editors",
     "doctor": "show what this machine offers and what is missing",
 }

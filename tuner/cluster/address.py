@@ -45,10 +45,10 @@ def _checked(text: str) -> str:
     except ValueError:
         raise problem from None
     bare = parts.netloc.removesuffix("" if port is None else f":{port}")
-    further = parts.path not in ("", "/") or "?" in text or "#" in text
-    if parts.scheme not in _SCHEMES or port == 0 or further or _HOST.fullmatch(bare) is None:
+    address = f"{parts.scheme}://{parts.netloc}"
+    if parts.scheme not in _SCHEMES or port == 0 or text not in (address, f"{address}/") or not _HOST.fullmatch(bare):
         raise problem
-    return f"{parts.scheme}://{parts.netloc}"
+    return address
 
 
 def _without_secrets(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import ssl
@@ -207,9 +208,9 @@ class _Client(JobSubmissionClient):  # type: ignore[misc]  # ray is untyped
 def _connected(address: str) -> _Client:
     for name in _TALKATIVE:  # what goes wrong is told once, by us
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    os.environ[VARIABLES[0]] = address  # Ray lets the environment win over its client's own argument
     try:
-        client = _Client(address, verify=_certificates())
+        with _only(address):
+            client = _Client(address, verify=_certificates())
     except AuthenticationError:  # there is no token to send
         raise ClusterError(f"{address} {token_problem()}") from None
     except FileNotFoundError as error:
@@ -220,6 +221,19 @@ def _connected(address: str) -> _Client:
     if Version(version) < Version(OLDEST_RAY):
         raise ClusterError(f"{address} runs Ray {version}; a search needs {OLDEST_RAY} or later")
     return client
+
+
+@contextlib.contextmanager
+def _only(address: str) -> Iterator[None]:
+    """Let the environment say the same address: Ray lets it win over its client's own argument."""
+    before = os.environ.get(VARIABLES[0])
+    os.environ[VARIABLES[0]] = address
+    try:
+        yield
+    finally:
+        del os.environ[VARIABLES[0]]
+        if before is not None:
+            os.environ[VARIABLES[0]] = before
 
 
 def _certificates() -> str | bool:

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from tuner.cluster.server import JobServer
 
 #: Seconds between SIGTERM and SIGKILL when a job is stopped. Ray's own three are few where results are far away.
-_STOP_SECONDS = 30
-_STOP_VARIABLE = "RAY_JOB_STOP_WAIT_TIME_S"
+_STOP_PATIENTLY = {"RAY_JOB_STOP_WAIT_TIME_S": "30"}
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -43,7 +42,7 @@ def environment(given: Sequence[str]) -> dict[str, str]:
     Raises:
         UsageError: A name is none, a variable is not set here, or it is the cluster's token, which the nodes have.
     """
-    variables = {_STOP_VARIABLE: str(_STOP_SECONDS)}
+    variables = {}
     for text in given:
         name, equals, value = text.partition("=")
         if _VARIABLE.fullmatch(name) is None:
@@ -91,7 +90,9 @@ def submit(
     there = server.find(job_id)
     if there is None:
         metadata = {SEARCH_KEY: file.name, RESULTS_KEY: file.results}
-        server.submit(command, folder=package.folder, env=env, submission_id=job_id, metadata=metadata)
+        server.submit(
+            command, folder=package.folder, env={**_STOP_PATIENTLY, **env}, submission_id=job_id, metadata=metadata
+        )
         return server.get(job_id), True
     if there.command != command:
         raise UsageError(f"{server.address} has a job '{job_id}' that runs something else; choose another id")

@@ -1,0 +1,175 @@
+"""``tuner logs``: what happened in a search, what a trial printed, or the log of a job."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from tuner.cli.options import add_follow, add_format, add_search_or_job, whole_number
+from tuner.cli.words import spelled_time
+from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
+from tuner.facts.printable import printable
+
+if TYPE_CHECKING:
+    from tuner.journal.events import Event
+    from tuner.leaderboard.info import SearchInfo
+
+_LOOK_SECONDS = 1.0
+#: Pause between looks as a multiple of what the last one took, so that a long log is not read all the time.
+_PATIENCE = 10
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_search_or_job(parser)
+    parser.add_argument(
+        "trial", metavar="TRIAL", nargs="?", type=whole_number(0), help="number of a trial: show what it printed"
+    )
+    add_follow(parser, "go on until it ends")
+    add_format(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print it on stdout."""
+    if args.address:
+        return _job(args)
+    from tuner.leaderboard.read import find_search
+    from tuner.storage.copies import results_folder
+
+    with results_folder(args.results, args.name) as results:
+        folder = find_search(results, args.name)
+        if args.trial is None:
+            _events(folder, follow=args.follow, as_json=args.json)
+        elif args.json:
+            text = "".join(_printed(folder, args.trial, follow=False))
+            print(json.dumps({"version": 1, "search": folder.name, "number": args.trial, "log": text}))
+        else:
+            print_log(_printed(folder, args.trial, follow=args.follow), sys.stdout)
+    return ExitCode.OK
+
+
+def print_log(pieces: Iterable[str], stream: TextIO) -> None:
+    """Write pieces of a log as they come, and end the last line where it is open."""
+    last = "\n"
+    for piece in pieces:
+        stream.write(piece)
+        stream.flush()
+        last = piece
+    if not last.endswith("\n"):
+        stream.write("\n")
+
+
+def _job(args: argparse.Namespace) -> int:
+    from tuner.cluster.connect import connect
+    from tuner.cluster.job import checked_id
+
+    if args.name is None:
+        raise UsageError("which job? 'tuner status --address URL' lists them")
+    if args.trial is not None:
+        raise UsageError("a job has one log; what a trial printed lies in the results: tuner logs NAME TRIAL")
+    job_id = checked_id(args.name)
+    server = connect(args.address)
+    job = server.get(job_id)
+    if args.json:
+        text = "".join(server.follow(job_id)) if args.follow else server.log(job_id)
+        print(json.dumps({"version": 1, "search": job.search, "job": job.id, "log": text}))
+    else:
+        print_log(server.follow(job_id) if args.follow else [server.log(job_id)], sys.stdout)
+    return ExitCode.OK
+
+
+def _printed(folder: Path, number: int, *, follow: bool) -> Iterator[str]:
+    """Yield what a trial printed; with ``follow`` until it has ended."""
+    from tuner.journal.history import History
+    from tuner.journal.lock import is_held
+    from tuner.journal.log import read_events
+    from tuner.storage.copies import fetch
+
+    path, seen = folder / "logs" / f"{number}.log", 0
+    for _ in _looks():
+        trial = History(read_events(folder)).trials.get(number)
+        if trial is None:
+            raise UsageError(f"{relative_to_cwd(folder)} has no trial {number}")
+        over = not follow or trial.end is not None or not is_held(folder)
+        data = path.read_bytes() if fetch(path) else b""
+        whole = len(data) if over else data.rfind(b"\n") + 1  # half a character is not shown
+        yield data[seen:whole].decode(errors="replace")
+        seen = whole
+        if over:
+            if seen == 0:
+                print(f"trial {number} printed nothing", file=sys.stderr)
+            return
+
+
+def _events(folder: Path, *, follow: bool, as_json: bool) -> None:
+    """Print a line for each event; as JSON one object, or with ``follow`` one a line."""
+    from tuner.journal.lock import is_held
+    from tuner.journal.log import read_events
+    from tuner.leaderboard.info import SearchInfo
+
+    info = SearchInfo.from_json(json.loads((folder / "search.json").read_bytes()))
+    seen = 0
+    for _ in _looks():
+        over = not follow or not is_held(folder)
+        events = read_events(folder)
+        if as_json and not follow:
+            print(json.dumps({"version": 1, "search": info.name, "events": [_record(event) for event in events]}))
+            return
+        for event in events[seen:]:
+            print(json.dumps(_record(event)) if as_json else _line(event, info), flush=follow)
+        seen = len(events)
+        if over:
+            return
+
+
+def _looks() -> Iterator[None]:
+    while True:
+        began = time.monotonic()
+        yield
+        time.sleep(max(_LOOK_SECONDS, _PATIENCE * (time.monotonic() - began)))
+
+
+def _record(event: Event) -> dict[str, Any]:
+    return {"type": event.type, **vars(event)}
+
+
+def _line(event: Event, info: SearchInfo) -> str:
+    moment = f"{datetime.fromtimestamp(event.at, UTC):%Y-%m-%d %H:%M:%S}"
+    trial = "" if event.n is None else f"trial {event.n} "
+    return printable(f"{moment}  {trial}{_STORIES[event.type](event, info)}")
+
+
+def _ask(event: Any, info: SearchInfo) -> str:
+    config = ", ".join(f"{name} {_short(value)}" for name, value in event.config.items() if name != "seed")
+    return f"proposed ({event.origin}): {config}"
+
+
+def _epoch(event: Any, info: SearchInfo) -> str:
+    return f"epoch {event.epoch}: {info.metric} {_short(event.score)} ({event.seconds:.1f} s)"
+
+
+def _end(event: Any, info: SearchInfo) -> str:
+    return f"{event.state} ({event.stop_reason})" + (f": {event.error}" if event.error else "")
+
+
+#: Type of an event to what it says.
+_STORIES: Mapping[str, Callable[[Any, SearchInfo], str]] = {
+    "open": lambda event, info: f"{info.name} taken up: {event.trials} trials, {event.slots} side by side",
+    "ask": _ask,
+    "retry": lambda event, info: f"again, attempt {event.attempt}: {event.reason}",
+    "start": lambda event, info: f"began on {event.node} ({event.device})",
+    "epoch": _epoch,
+    "rung": lambda event, info: f"judged at epoch {event.epoch}: {event.decision}",
+    "end": _end,
+    "close": lambda event, info: f"{info.name} let go of: {event.reason}, after {spelled_time(event.seconds)}",
+}
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,182 @@
+"""``tuner status``: how far a search is, or what a cluster says of a job."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tuner.cli.options import add_follow, add_format, add_search_or_job
+from tuner.cli.words import spelled_time
+from tuner.facts.errors import ExitCode
+
+if TYPE_CHECKING:
+    from tuner.cluster.job import Job
+    from tuner.leaderboard.status import Status
+
+_LOOK_SECONDS = 2.0
+_LABEL = 10
+
+#: Why the last driver let go, in words.
+_REASONS = {
+    "trials": "finished",
+    "exhausted": "finished: every configuration of the space has been tried",
+    "time_budget": "its time budget is used up",
+    "aborted": "ended early: the first trials all failed with the same error",
+    "stopped": "stopped; --resume goes on",
+    "SIGINT": "interrupted; --resume goes on",
+    "SIGTERM": "interrupted; --resume goes on",
+}
+
+
+@dataclass(frozen=True)
+class _View:
+    """What there is to see at one moment.
+
+    Attributes:
+        lines: The text.
+        news: What has to differ for the text to be worth another print.
+        ended: Whether nothing more will change.
+    """
+
+    lines: list[str]
+    news: object
+    ended: bool
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_search_or_job(parser)
+    add_follow(parser, "show it again and again until it ends")
+    add_format(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print it; with ``--follow`` whenever it has changed."""
+    views = _jobs(args) if args.address else _search(args)
+    if not args.follow:
+        print("\n".join(next(views).lines))
+    elif sys.stdout.isatty() and not args.json:
+        _show_in_place(views)
+    else:
+        _show_changes(views)
+    return ExitCode.OK
+
+
+def _show_in_place(views: Iterator[_View]) -> None:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=Console(highlight=False), auto_refresh=False) as live:
+        for view in views:
+            live.update(Text("\n".join(view.lines)), refresh=True)
+            if view.ended:
+                break
+            time.sleep(_LOOK_SECONDS)
+
+
+def _show_changes(views: Iterator[_View]) -> None:
+    before = None
+    for view in views:
+        if view.news != before:
+            print("\n".join(view.lines), flush=True)
+            before = view.news
+        if view.ended:
+            break
+        time.sleep(_LOOK_SECONDS)
+
+
+def _search(args: argparse.Namespace) -> Iterator[_View]:
+    from tuner.leaderboard.read import find_search
+    from tuner.leaderboard.status import status_of
+    from tuner.storage.copies import results_folder
+
+    with results_folder(args.results, args.name) as results:
+        folder = find_search(results, args.name)
+        while True:
+            status = status_of(folder)
+            lines = [json.dumps(status.to_json(), ensure_ascii=False)] if args.json else list(_page(status))
+            yield _View(lines, (status.holder, status.states, status.best_trial, status.last_event_at), not status.live)
+
+
+def _page(status: Status) -> Iterator[str]:
+    yield f"{status.info.name}: {_activity(status)}"
+    running = sum(status.states.values()) - status.ended
+    counts = ", ".join(f"{count:,} {state}" for state, count in status.states.items())
+    yield _line("trials", f"{status.ended:,} of {status.trials:,} ended" + (f": {counts}" if counts else ""))
+    if status.live and status.slots is not None:
+        yield _line("slots", f"{running} of {status.slots} in use")
+    if status.best_score is not None:
+        yield _line("best", f"{status.info.metric} {status.best_score:.4g} (trial {status.best_trial})")
+    if status.began_at is not None and status.last_event_at is not None:
+        yield _line("began", f"{_moment(status.began_at)}, {spelled_time(status.active_seconds)} of active time")
+        ago = f" ({spelled_time(max(0.0, time.time() - status.last_event_at))} ago)" if status.live else ""
+        yield _line("last word", f"{_moment(status.last_event_at)}{ago}")
+    if status.seconds_left is not None:
+        yield _line("left", f"about {spelled_time(status.seconds_left)}")
+    if status.time_budget is not None:
+        yield _line("budget", spelled_time(status.time_budget))
+
+
+def _activity(status: Status) -> str:
+    if status.holder is not None:
+        return f"running ({status.holder})"
+    if status.reason is None:
+        return "interrupted: nobody runs it; --resume goes on"
+    return _REASONS.get(status.reason, status.reason)
+
+
+def _jobs(args: argparse.Namespace) -> Iterator[_View]:
+    from tuner.cluster.connect import connect
+    from tuner.cluster.job import checked_id
+
+    job_id = None if args.name is None else checked_id(args.name)
+    server = connect(args.address)
+    while True:
+        jobs = server.jobs() if job_id is None else [server.get(job_id)]
+        if args.json:
+            shown: Any = {"jobs": [job.to_json() for job in jobs]} if job_id is None else {"job": jobs[0].to_json()}
+            lines = [json.dumps({"version": 1, **shown}, ensure_ascii=False)]
+        elif job_id is None:
+            lines = [line for job in jobs for line in _job_line(job)]
+            if not jobs:
+                print(f"{server.address} has no job of a search", file=sys.stderr)
+        else:
+            lines = list(_job_page(jobs[0]))
+        yield _View(lines, jobs, all(job.ended for job in jobs))
+
+
+def _job_line(job: Job) -> Iterator[str]:
+    began = "" if job.started_at is None else _moment(job.started_at)
+    yield f"{job.id}  {job.status}  {began}"
+
+
+def _job_page(job: Job) -> Iterator[str]:
+    yield f"{job.id}: {job.status}"
+    if job.search is not None:
+        yield _line("search", job.search)
+    if job.results is not None:
+        yield _line("results", job.results)
+    if job.started_at is not None:
+        until = time.time() if job.ended_at is None else job.ended_at
+        took = "" if job.ended_at is None else f", {spelled_time(max(0.0, until - job.started_at))} long"
+        yield _line("began", f"{_moment(job.started_at)}{took}")
+    if job.ended:
+        yield _line("exit code", str(int(job.exit_code)))
+    if job.reason:
+        yield _line("says", job.reason)
+    yield _line("runs", job.command)
+
+
+def _line(label: str, text: str) -> str:
+    return f"  {label:<{_LABEL}} {text}"
+
+
+def _moment(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"

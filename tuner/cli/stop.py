@@ -1,0 +1,92 @@
+"""``tuner stop``: end a running search, or a job, in good order; it can go on later."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable
+
+from tuner.cli.options import add_format, add_search_or_job
+from tuner.facts.errors import ExitCode, UsageError
+
+#: Seconds for which the command waits: a driver looks every few seconds, ends its trials, writes its last leaderboard.
+_PATIENCE_SECONDS = 90.0
+_LOOK_SECONDS = 0.5
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_search_or_job(parser)
+    add_format(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask for the end, and wait for it."""
+    return _stop_job(args) if args.address else _stop_search(args)
+
+
+def _stop_search(args: argparse.Namespace) -> int:
+    from tuner.journal.lock import is_held
+    from tuner.leaderboard.read import find_search
+    from tuner.leaderboard.status import status_of
+    from tuner.storage.copies import results_folder
+    from tuner.study.requests import ask_to_stop
+
+    with results_folder(args.results, args.name) as results:
+        folder = find_search(results, args.name)
+        status_of(folder)  # of a folder without a search there is nothing to stop either
+        if not is_held(folder):
+            raise UsageError(f"{folder.name} does not run, so there is nothing to stop")
+        ask_to_stop(folder)
+        ended = _waited(lambda: not is_held(folder))
+        status = status_of(folder)
+    if args.json:
+        print(json.dumps(status.to_json(), ensure_ascii=False))
+    name = status.info.name
+    if not ended:
+        print(f"{name} was asked to stop and has not ended yet; tuner status shows when it has", file=sys.stderr)
+    elif status.reason == "stopped":
+        print(
+            f"stopped {name} after {status.ended:,} of {status.trials:,} trials;"
+            " its own command with --resume goes on, from the checkpoints of those that ran",
+            file=sys.stderr,
+        )
+    else:
+        print(f"{name} has ended by itself; tuner status {name} says how", file=sys.stderr)
+    return ExitCode.OK
+
+
+def _stop_job(args: argparse.Namespace) -> int:
+    from tuner.cluster.connect import connect
+    from tuner.cluster.job import checked_id
+
+    if args.name is None:
+        raise UsageError("which job? 'tuner status --address URL' lists them")
+    job_id = checked_id(args.name)
+    server = connect(args.address)
+    job = server.get(job_id)
+    if job.ended:
+        raise UsageError(f"{job_id} does not run ({job.status}), so there is nothing to stop")
+    server.stop(job_id)
+    ended = _waited(lambda: server.get(job_id).ended)
+    job = server.get(job_id)
+    if args.json:
+        print(json.dumps({"version": 1, "search": job.search, "job": job.to_json()}, ensure_ascii=False))
+    if ended:
+        print(f"{job_id}: {job.status}; the same tuner submit, with a fresh id, goes on", file=sys.stderr)
+    else:
+        follow = shlex.join(["tuner", "status", job_id, "--address", server.address, "--follow"])
+        print(f"{job_id} was told to stop and has not ended yet: {follow}", file=sys.stderr)
+    return ExitCode.OK
+
+
+def _waited(ended: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not ended():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_SECONDS)
+    return True

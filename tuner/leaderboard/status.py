@@ -1,0 +1,153 @@
+"""How far a search is: what its log says happened, and whether anybody goes on with it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuner.facts.errors import ResultsDamagedError, UsageError, relative_to_cwd
+from tuner.facts.records import Goal, State
+from tuner.journal.events import Event, Start
+from tuner.journal.history import History
+from tuner.journal.lock import holder_of
+from tuner.journal.log import read_events
+from tuner.leaderboard.info import SearchInfo
+from tuner.leaderboard.source import SETTINGS_FILE
+
+
+@dataclass(frozen=True)
+class Status:
+    """A search at one moment.
+
+    Attributes:
+        info: The search.
+        holder: The process that runs it; None where none does.
+        reason: Why the last driver let go in good order; None while one runs, and after it was killed.
+        trials: How many trials there will be.
+        states: State to number of trials in it, none of them 0.
+        best_score: The best score of a completed trial, or None.
+        best_trial: Its number, or None.
+        slots: How many trials run side by side.
+        began_at: When the search was first taken up, in seconds since the epoch as all times here.
+        last_event_at: When its log last grew.
+        active_seconds: Time spent on it by all drivers.
+        time_budget: Seconds that it may take, or None.
+        seconds_left: At the pace so far; None where nobody knows.
+    """
+
+    info: SearchInfo
+    holder: str | None
+    reason: str | None
+    trials: int
+    states: Mapping[str, int]
+    best_score: float | None
+    best_trial: int | None
+    slots: int | None
+    began_at: float | None
+    last_event_at: float | None
+    active_seconds: float
+    time_budget: float | None
+    seconds_left: float | None
+
+    @property
+    def live(self) -> bool:
+        """Whether a process runs it."""
+        return self.holder is not None
+
+    @property
+    def ended(self) -> int:
+        """How many trials have ended."""
+        return sum(count for state, count in self.states.items() if State(state).finished)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as ``--json`` prints it."""
+        values = {**vars(self), "live": self.live, "ended": self.ended, "states": dict(self.states)}
+        del values["info"]
+        return {"version": 1, **self.info.to_json(), **values}
+
+
+def status_of(folder: Path) -> Status:
+    """Return how far the search in a folder is.
+
+    Raises:
+        UsageError: The folder holds no search.
+        ResultsDamagedError: A file is not what was written.
+        StorageError: The object storage fails.
+    """
+    info, settings = _described(folder)
+    holder = holder_of(folder)  # before the log: who has let go since has written all of it
+    events = read_events(folder)
+    return _status(info, settings, holder, events, time.time())
+
+
+def _described(folder: Path) -> tuple[SearchInfo, Mapping[str, Any]]:
+    path = folder / SETTINGS_FILE
+    if not path.exists():
+        raise UsageError(f"{relative_to_cwd(folder)} holds no search that has begun")
+    try:
+        record = json.loads(path.read_bytes())
+        return SearchInfo.from_json(record), record["settings"]["search"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, ResultsDamagedError) as error:
+        raise ResultsDamagedError(f"{relative_to_cwd(path)} is damaged: {error}") from error
+
+
+def _status(
+    info: SearchInfo, settings: Mapping[str, Any], holder: str | None, events: list[Event], now: float
+) -> Status:
+    history = History(events)
+    opened = history.opened
+    active = history.active_seconds
+    if holder is not None and opened is not None and history.closed is None:
+        active += max(0.0, now - opened.at)
+    score, number = _best(history, info.goal)
+    trials = settings["trials"] if opened is None else opened.trials
+    times = [event.at for event in events if not isinstance(event, Start)]  # whose clock is another machine's
+    return Status(
+        info=info,
+        holder=holder,
+        reason=None if holder is not None or history.closed is None else history.closed.reason,
+        trials=trials,
+        states=_states(history, live=holder is not None),
+        best_score=score,
+        best_trial=number,
+        slots=None if opened is None else opened.slots,
+        began_at=times[0] if times else None,
+        last_event_at=times[-1] if times else None,
+        active_seconds=active,
+        time_budget=settings["time_budget"],
+        seconds_left=None if holder is None else _seconds_left(history, trials, active, settings["time_budget"], now),
+    )
+
+
+def _states(history: History, *, live: bool) -> dict[str, int]:
+    states = (State.INTERRUPTED if trial.end is None and not live else trial.state for trial in history.trials.values())
+    counts = Counter(states)
+    return {str(state): counts[state] for state in State if counts[state]}
+
+
+def _best(history: History, goal: Goal) -> tuple[float | None, int | None]:
+    best: tuple[float | None, int | None] = (None, None)
+    for trial in history.trials.values():
+        report = trial.best(goal) if trial.state is State.COMPLETED else None
+        if report is not None and (best[0] is None or goal.better(report.score, best[0])):
+            best = (report.score, trial.number)
+    return best
+
+
+def _seconds_left(history: History, trials: int, active: float, time_budget: float | None, now: float) -> float | None:
+    """Return the time left at the pace of the driver that runs, bounded by the budget."""
+    bounds = []
+    ends = [trial.end.at for trial in history.trials.values() if trial.end is not None]
+    if history.opened is not None:
+        began = history.opened.at
+        fresh = sum(at >= began for at in ends)
+        if fresh:
+            bounds.append(max(0.0, now - began) / fresh * max(0, trials - len(ends)))
+    if time_budget is not None and time_budget > active:  # a resume may have been given more than search.json knows
+        bounds.append(time_budget - active)
+    return min(bounds, default=None)
