@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import gzip
 import re
 import shlex
 from functools import cache
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import botocore.session
+import click
 import jsonschema
 import pytest
 import yaml
 from botocore.validate import ParamValidator
 from ray.autoscaler._private.util import prepare_config, validate_config
+from ray.scripts.scripts import cli as ray_command
 
+from tuner.cli.main import main
 from tuner.cluster.manifest import job_name, ray_job_manifest
 from tuner.facts.errors import UsageError
 from tuner.hyperparameters.table import TRAINABLES
@@ -335,6 +340,94 @@ class TestAnyManifest:
             ray_job_manifest(search_file(space(tmp_path, BODY), results="/shared/results"))
 
 
-def test_the_example_is_what_the_command_prints():
-    file = search_file(Path("search_spaces/cifar10.yaml"))
-    assert ray_job_manifest(file, ["--results", RESULTS]) == (DEPLOY / "rayjob.yaml").read_text(encoding="utf-8")
+def test_the_example_is_what_the_command_prints(capsys):
+    assert main(["submit", "search_spaces/cifar10.yaml", "--results", RESULTS, "--manifest"]) == 0
+    assert capsys.readouterr().out == (DEPLOY / "rayjob.yaml").read_text(encoding="utf-8")
+
+
+def test_the_command_says_which_image_and_which_environment(capsys, monkeypatch):
+    monkeypatch.setenv("FROM_HERE", 'it\'s "so": #1')
+    words = ["--image", "example.org/own:1", "--env", "NO=1", "--env", "FROM_HERE", "--manifest"]
+    assert main(["submit", "search_spaces/quickstart.yaml", "--results", RESULTS, *words]) == 0
+    ray_job = list(yaml.safe_load_all(capsys.readouterr().out))[1]
+    assert {pod["containers"][0]["image"] for pod in pods(ray_job)} == {"example.org/own:1"}
+    variables = yaml.safe_load(ray_job["spec"]["runtimeEnvYAML"])["env_vars"]
+    assert variables.items() >= {"NO": "1", "FROM_HERE": 'it\'s "so": #1'}.items()
+
+
+def test_an_image_is_for_a_manifest(capsys):
+    assert main(["submit", "search_spaces/quickstart.yaml", "--results", RESULTS, "--image", "own:1"]) == 2
+    assert "--manifest" in capsys.readouterr().err
+
+
+def commands(program: str) -> list[list[str]]:
+    """Return what follows a program's name in each of its command lines in the page's blocks of commands."""
+    page = (DEPLOY / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    found = []
+    for line in re.findall(r"^ {4,}(\S.*)$", page, re.MULTILINE):
+        if re.match(r'FROM|COPY|\{|"', line):
+            continue  # of a Dockerfile, or JSON
+        words = shlex.shlex(line, posix=True, punctuation_chars="|&;<>()")
+        words.whitespace_split, words.commenters = True, ""
+        found += simple_commands(list(words))
+    return [words[1:] for words in found if words[0] == program]
+
+
+def simple_commands(words: list[str]) -> list[list[str]]:
+    """Return the commands of a pipeline; what follows a redirection is no command, but nor is it one of those asked."""
+    found: list[list[str]] = [[]]
+    for word in words:
+        if set(word) <= set("|&;<>()"):
+            found.append([])
+        else:
+            found[-1].append(word)
+    return [words for words in found if words]
+
+
+class TestPage:
+    """deploy/README.md: its commands are those that the programs have."""
+
+    @pytest.mark.parametrize("words", commands("tuner"), ids=shlex.join)
+    def test_tuner_takes_its_commands(self, words):
+        parser = argparse.ArgumentParser()
+        import_module(f"tuner.cli.{words[0]}").configure(parser)
+        parser.parse_args(words[1:])
+
+    @pytest.mark.parametrize("words", commands("ray"), ids=shlex.join)
+    def test_ray_takes_its_commands(self, words):
+        parsed_by_ray(words)
+
+    @pytest.mark.parametrize("key", ["head_start_ray_commands", "worker_start_ray_commands"])
+    def test_ray_takes_the_commands_of_the_cluster_file(self, key):
+        for command in cluster_file()[key]:
+            program, *words = shlex.split(command)
+            assert program == "ray"
+            parsed_by_ray(words)
+
+    def test_an_option_that_ray_does_not_have_is_seen(self):
+        with pytest.raises(click.UsageError):
+            parsed_by_ray(["start", "--head", "--dashboard-hots=127.0.0.1"])
+
+    def test_it_has_commands_to_test(self):
+        assert {words[0] for words in commands("tuner")} == {"search", "submit", "status", "leaderboard"}
+        assert {words[0] for words in commands("ray")} == {"start", "up", "dashboard", "down"}
+
+    def test_each_place_names_the_files_that_are_there(self):
+        page = (DEPLOY / "README.md").read_text(encoding="utf-8")
+        for file in sorted(DEPLOY.iterdir()):
+            assert file.name == "README.md" or f"]({file.name})" in page
+
+
+def parsed_by_ray(words: list[str]) -> None:
+    """Read a command of Ray's without running it."""
+    name, *options = words
+    command = ray_command.commands[name]
+    command.parse_args(click.Context(command), options)
+
+
+def test_the_manifest_runs_a_command_that_tuner_takes():
+    program, name, *words = shlex.split(manifest()[1]["spec"]["entrypoint"])
+    parser = argparse.ArgumentParser()
+    import_module(f"{program}.cli.{name}").configure(parser)
+    parsed = parser.parse_args(words)
+    assert parsed.resume and parsed.address == "auto"

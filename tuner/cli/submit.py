@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tuner.cli.options import add_file, add_format
 from tuner.cli.search import add_flags, given_flags, option_words
-from tuner.facts.errors import ExitCode
+from tuner.facts.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from tuner.cluster.job import Job
@@ -59,6 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="show the job's log until it ends, and end with the search's own exit code",
     )
     parser.add_argument("--manifest", action="store_true", help="print a KubeRay manifest instead of submitting")
+    parser.add_argument("--image", metavar="IMAGE", help="with --manifest: the container image that holds Tuner")
     add_format(parser)
 
 
@@ -72,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
     from tuner.hyperparameters.table import TRAINABLES
     from tuner.space.read import read_search_file
 
+    if args.image and not args.manifest:
+        raise UsageError("--image belongs to --manifest: a cluster that runs has its image")
     flags = given_flags(args)
     file = read_search_file(Path(args.file), args.set, trainables=TRAINABLES, flags=flags)
     env = environment(args.env)
@@ -80,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     with packed(file, args.working_dir) as package:
         check_portable(file, args.set, flags, package)
         if args.manifest:
-            return _print_manifest(file, option_words(args), env)
+            return _print_manifest(file, option_words(args), env, args.image)
         job_id = fresh_id(file.name) if args.submission_id is None else checked_id(args.submission_id)
         server = connect(args.address)
         job, fresh = submit(server, file, package, options=option_words(args), env=env, job_id=job_id)
@@ -94,10 +97,10 @@ def run(args: argparse.Namespace) -> int:
     return job.exit_code if args.wait else ExitCode.OK
 
 
-def _print_manifest(file: SearchFile, options: list[str], env: dict[str, str]) -> int:
-    from tuner.cluster.manifest import ray_job_manifest
+def _print_manifest(file: SearchFile, options: list[str], env: dict[str, str], image: str | None) -> int:
+    from tuner.cluster.manifest import IMAGE, ray_job_manifest
 
-    sys.stdout.write(ray_job_manifest(file, options, env=env))
+    sys.stdout.write(ray_job_manifest(file, options, env=env, image=image or IMAGE))
     if ":" in file.trainable:
         print(f"the image must hold the module of {file.trainable}", file=sys.stderr)
     return ExitCode.OK
