@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from tuner.cli.options import add_comparison, conclude, whole_number
@@ -22,12 +21,14 @@ def run(args: argparse.Namespace) -> int:
     """Compare, and print what came of it on stdout; returns the exit code."""
     from tuner.cli.progress import observer
     from tuner.leaderboard.read import find_search
+    from tuner.storage.copies import results_folder
     from tuner.study.confirm import confirm
 
-    folder = find_search(Path(args.results), args.name)
-    compared, record = confirm(
-        folder, top=args.top, seeds=args.seeds, overrides=args.set, observer=observer(args.progress)
-    )
+    with results_folder(args.results, args.name) as results:
+        folder = find_search(results, args.name)
+        compared, record = confirm(
+            folder, top=args.top, seeds=args.seeds, overrides=args.set, observer=observer(args.progress)
+        )
     return conclude(args, compared, record, _print, folder.name, "--top", str(args.top))
 
 

@@ -40,11 +40,12 @@ def run(args: argparse.Namespace) -> int:
     from tuner.cli.scores import print_scores
     from tuner.datasets.prepare import prepare
     from tuner.datasets.test_split import load_test
+    from tuner.storage.copies import attach
     from tuner.study.evaluate import evaluate, labels_by_name
     from tuner.study.model_folder import find_model
     from tuner.study.trained_model import TrainedModel
 
-    folder = find_model(args.model, Path(args.results))
+    folder = find_model(args.model, attach(args.results))
     model = TrainedModel.load(folder, chosen_device(args))
     prepared = prepare(*_source(args.data, args.root), to_evaluate=True)
     by_name = labels_by_name(prepared, model)
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     scores = evaluate(model, images, labels, by_name).as_json()
     if args.json:
         record = {"version": 1, "model": args.model, "data": args.data, "split": split, **scores}
-        print(json.dumps(record, indent=2, ensure_ascii=False))
+        print(json.dumps(record, indent=2))
         return ExitCode.OK
     which = f"{split} split, {scores['images']:,}" if prepared.test_count else f"all {scores['images']:,}"
     print(f"{args.model} on {args.data}, {which} images")

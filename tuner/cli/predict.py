@@ -32,10 +32,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the most probable classes of each image on stdout; images that cannot be read are told at the end."""
+    from tuner.storage.copies import attach
     from tuner.study.model_folder import find_model
     from tuner.study.trained_model import TrainedModel
 
-    folder = find_model(args.model, Path(args.results))
+    folder = find_model(args.model, attach(args.results))
     model = TrainedModel.load(folder, chosen_device(args))
     found, problems = [], []
     for image in args.images:
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.json:
             _print(found[-1])
     if args.json:
-        print(json.dumps({"version": 1, "model": args.model, "images": found}, indent=2, ensure_ascii=False))
+        print(json.dumps({"version": 1, "model": args.model, "images": found}, indent=2))
     if problems:
         raise UsageError("; ".join(problems))
     return ExitCode.OK

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tuner.cli.device import add_device, chosen_device
 from tuner.cli.options import add_format, add_progress, add_results, add_root, root_flag, whole_number
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
+from tuner.facts.printable import printable
 
 if TYPE_CHECKING:
     from tuner.study.model_folder import ModelFolder
@@ -71,30 +72,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, export, and print the scores on stdout."""
+    from tuner.storage.copies import results_folder
     from tuner.study import export
     from tuner.study.model_folder import ModelFolder
 
-    recipe = _recipe(args)
-    export.refuse_missing(args.export)
-    folder = ModelFolder(recipe.folder)
-    try:
-        if not _train(args, recipe, folder):
-            _say(f"{relative_to_cwd(folder.path)} is finished: nothing was trained; anew: --restart")
-        exported = _export(args, folder)
-    except (KeyboardInterrupt, SystemExit) as ended:
-        _say(f"interrupted; go on with: {_again(args)}")
-        return ExitCode.SIGINT if isinstance(ended, KeyboardInterrupt) else ExitCode.SIGTERM
-    if args.json:
-        print(_as_json(folder, exported))
-    else:
-        _print_result(folder, exported)
+    with results_folder(args.results, getattr(args, "from")) as results:
+        recipe = _recipe(args, results.absolute())
+        export.refuse_missing(args.export)
+        folder = ModelFolder(recipe.folder)
+        try:
+            if not _train(args, recipe, folder):
+                _say(f"{relative_to_cwd(folder.path)} is finished: nothing was trained; anew: --restart")
+            exported = _export(args, folder)
+        except (KeyboardInterrupt, SystemExit) as ended:
+            _say(f"interrupted; go on with: {_again(args)}")
+            return ExitCode.SIGINT if isinstance(ended, KeyboardInterrupt) else ExitCode.SIGTERM
+        if args.json:
+            print(_as_json(folder, exported))
+        else:
+            _print_result(folder, exported)
     return ExitCode.OK
 
 
-def _recipe(args: argparse.Namespace) -> Recipe:
+def _recipe(args: argparse.Namespace, results: Path) -> Recipe:
     from tuner.study.recipe import from_file, from_search
 
-    results = Path(args.results).absolute()
     name = getattr(args, "from")
     flags = root_flag(args)
     if args.config is None:
@@ -154,7 +156,7 @@ def _as_json(folder: ModelFolder, exported: list[str]) -> str:
     metrics = folder.metrics()
     seeds = [{name: value for name, value in seed.items() if name != "diagnostics"} for seed in metrics["seeds"]]
     place = {"version": 1, "folder": relative_to_cwd(folder.path), "exported": exported}
-    return json.dumps({**place, **metrics, "seeds": seeds}, indent=2, ensure_ascii=False)
+    return json.dumps({**place, **metrics, "seeds": seeds}, indent=2)
 
 
 def _print_result(folder: ModelFolder, exported: list[str]) -> None:
@@ -164,10 +166,10 @@ def _print_result(folder: ModelFolder, exported: list[str]) -> None:
     first, *more = metrics["seeds"]
     if first["test"] is not None:
         seeds = f"{1 + len(more)} seeds" if more else f"seed {first['seed']}"
-        print(f"{metrics['model']}, {seeds}, on the {first['test']['images']:,} images of the test split")
+        print(f"{printable(metrics['model'])}, {seeds}, on the {first['test']['images']:,} images of the test split")
         print_summary(metrics["summary"])
     if (verdict := first["verdict"]) is not None:
-        print(f"{verdict['fit']}: {verdict['reason']}")
+        print(printable(f"{verdict['fit']}: {verdict['reason']}"))
     print(f"model  {relative_to_cwd(folder.path)}" + (f" (weights of seed {first['seed']})" if more else ""))
     for path in exported:
         print(f"       {path}")

@@ -20,6 +20,7 @@ from tuner.facts.seeds import derived_seed
 from tuner.journal.history import History, Trial
 from tuner.journal.log import read_events
 from tuner.space.searchfile import SearchFile
+from tuner.storage.copies import fetch
 from tuner.study.arrays import read_array
 from tuner.study.folder import Folder
 from tuner.study.job import fresh_split_seed, identity, probabilities_path
@@ -107,12 +108,13 @@ class Comparison:
         None where no images are reserved, or a run ended without weights that could be asked.
         """
         paths = [probabilities_path(self.folder, configuration.run(seed)) for seed in self.seeds]
-        if self.reserved is None or not all(path.exists() for path in paths):
+        if self.reserved is None or not all(fetch(path) for path in paths):
             return None
         return np.stack([read_array(path) for path in paths])
 
     def reserved_labels(self) -> NDArray[np.int64]:
         """Return the labels of the reserved images."""
+        fetch(self.labels_path)
         return read_array(self.labels_path)
 
 

@@ -16,6 +16,7 @@ from torch.export import Dim, ExportedProgram
 
 from tuner.facts.errors import StorageError, UsageError, relative_to_cwd
 from tuner.journal.storage import make_durable
+from tuner.storage.copies import push
 from tuner.study.trained_model import TrainedModel
 
 INPUT, OUTPUT = "images", "probabilities"
@@ -34,7 +35,7 @@ def export(model: TrainedModel, folder: Path, form: str) -> Path:
 
     Raises:
         UsageError: The network has a part that the form cannot say.
-        StorageError: The folder cannot be written.
+        StorageError: The folder cannot be written, or the object storage fails.
     """
     path = folder / f"model.{form}"
     beside = folder / f".model.{form}"  # torch insists on the ending
@@ -50,6 +51,7 @@ def export(model: TrainedModel, folder: Path, form: str) -> Path:
         raise UsageError(f"this model cannot be exported as {form}: {reason}") from error
     finally:
         beside.unlink(missing_ok=True)
+    push(path)
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from tuner.facts.provenance import commit, versions
 from tuner.facts.verdict import judge
 from tuner.hyperparameters.table import Hyperparameters, resolve
 from tuner.journal.storage import write_atomically
+from tuner.storage.copies import fetch, push, remove
 from tuner.study.curve import Curve
 from tuner.study.final_images import final_images, holds_out
 from tuner.study.model_folder import WEIGHTS_FILE, ModelFolder, read_json, write_json
@@ -38,6 +38,8 @@ from tuner.training.scores import score
 ReadTest = Callable[[], tuple[Images, Labels]]
 
 _RESULT = "result.json"
+_CURVE = "epochs.jsonl"
+_CHECKPOINT = "checkpoint"
 _SEEDS = 2**31  # every seed is smaller
 
 
@@ -107,7 +109,8 @@ class FinalTraining:
         self.folder.begin(description)
         for seed in missing:
             place = self.folder.partial / f"seed-{seed}"
-            if not (place / _RESULT).exists():
+            if not fetch(place / _RESULT):
+                fetch(place)
                 self._train_seed(seed, place, data, description)
             results.append(read_json(place / _RESULT))
             self.listener.seed_ended(results[-1])
@@ -122,9 +125,9 @@ class FinalTraining:
         self.listener.seed_began(seed)
         normalize = normalization.build(hyperparameters.input, data)
         first = seed == _seeds(self.recipe, 1)[0]  # whose weights are kept: its layers are looked at
-        curve = Curve(place / "epochs.jsonl", Diagnostics(data, normalize) if first else None)
+        curve = Curve(place / _CURVE, Diagnostics(data, normalize) if first else None)
         try:
-            stop_reason = self._epochs(hyperparameters, place / "checkpoint", data, curve)
+            stop_reason = self._epochs(hyperparameters, place, data, curve)
         except DivergedError as error:
             raise TrainingEndedError(f"seed {seed} diverged in epoch {len(curve.epochs) + 1}: {error}") from error
         except (RuntimeError, MemoryError) as error:
@@ -137,7 +140,7 @@ class FinalTraining:
         self, seed: int, place: Path, description: Mapping[str, Any], curve: Curve, stop_reason: str
     ) -> None:
         """Read the test split, write down weights and result, and let go of the checkpoint."""
-        epoch, weights = best_weights(place / "checkpoint")
+        epoch, weights = best_weights(place / _CHECKPOINT)
         write_atomically(place / WEIGHTS_FILE, save({name: value.contiguous() for name, value in weights.items()}))
         test = self._test(TrainedModel.build(description, weights, self.device))
         trained = next(report for report in curve.epochs if report["epoch"] == epoch)
@@ -153,15 +156,15 @@ class FinalTraining:
             "diagnostics": curve.diagnostics,
         }
         write_json(place / _RESULT, result)
-        shutil.rmtree(place / "checkpoint")
+        remove(place / _CHECKPOINT)
 
-    def _epochs(self, hyperparameters: Hyperparameters, checkpoint: Path, data: TrainingData, curve: Curve) -> str:
+    def _epochs(self, hyperparameters: Hyperparameters, place: Path, data: TrainingData, curve: Curve) -> str:
         """Train to the end; returns why it ended."""
         epochs = train(
             hyperparameters,
             data,
             device=self.device,
-            checkpoint=checkpoint,
+            checkpoint=place / _CHECKPOINT,
             weights=None if self.weights is None else self.weights.path,
             metric=self.recipe.file.metric.name,
             goal=self.recipe.file.metric.goal,
@@ -169,9 +172,12 @@ class FinalTraining:
         )
         while True:
             try:
-                self.listener.epoch_ended(next(epochs))
+                report = next(epochs)
             except StopIteration as end:
                 return str(end.value)
+            push(place / _CURVE)  # first: an epoch without its line would be missing from the curve for good
+            push(place / _CHECKPOINT)
+            self.listener.epoch_ended(report)
 
     def _test(self, model: TrainedModel) -> dict[str, Any] | None:
         if self.read_test is None:

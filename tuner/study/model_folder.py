@@ -5,13 +5,15 @@
     models/<number>/metrics.json         the test scores, curves and diagnostics of every seed, and their summary
     models/.<number>/                    config.json, and for each seed its checkpoint and, once trained, its result
 
-A model is complete under its final name or it is not there.
+A model is complete under its final name or it is not there. On object storage, where nothing is renamed, config.json
+comes last and makes a folder a model; a training that has not finished is put there after each epoch.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,6 +22,7 @@ from typing import Any
 from tuner.facts.errors import ResultsDamagedError, StorageError, UsageError, relative_to_cwd
 from tuner.journal.lock import FolderLock
 from tuner.journal.storage import make_durable, write_atomically
+from tuner.storage.copies import attach, fetch, origin, remove
 from tuner.study.folder import differences
 
 FORMAT_VERSION = 1
@@ -27,6 +30,9 @@ FORMAT_VERSION = 1
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.json"
+
+#: config.json of a model, below a results folder: of a search's trial, or of a configuration of its own.
+_MODEL = re.compile(rf"(?:([^/]+)/)?models/([^./][^/]*)/{re.escape(CONFIG_FILE)}")
 
 
 class ModelFolder:
@@ -39,15 +45,15 @@ class ModelFolder:
     @property
     def finished(self) -> bool:
         """Whether a model lies in it."""
-        return (self.path / CONFIG_FILE).exists()
+        return fetch(self.path / CONFIG_FILE)
 
     def description(self) -> dict[str, Any]:
         """Return what config.json of the finished model holds; raises ``ResultsDamagedError``."""
-        return read_json(self.path / CONFIG_FILE)
+        return _read(self.path / CONFIG_FILE)
 
     def metrics(self) -> dict[str, Any]:
         """Return what metrics.json of the finished model holds; raises ``ResultsDamagedError``."""
-        return read_json(self.path / METRICS_FILE)
+        return _read(self.path / METRICS_FILE)
 
     @contextlib.contextmanager
     def writer(self) -> Iterator[None]:
@@ -67,7 +73,7 @@ class ModelFolder:
             raise StorageError(f"{relative_to_cwd(self.partial)} cannot be written: {error.strerror}") from error
         try:
             yield
-            shutil.rmtree(self.partial, ignore_errors=True)
+            remove(self.partial)
         finally:
             if not any(path.is_dir() or path.name == CONFIG_FILE for path in self.partial.glob("*")):
                 shutil.rmtree(self.partial, ignore_errors=True)
@@ -83,19 +89,19 @@ class ModelFolder:
             UsageError: It has other settings; the text names each difference.
         """
         file = (self.path if self.finished else self.partial) / CONFIG_FILE
-        if not file.exists():
+        if not fetch(file):
             return
         before = read_json(file)
         if changed := differences({key: before.get(key) for key in settings}, settings):
             state = "a model" if self.finished else "an unfinished model"
-            raise UsageError(
-                f"{relative_to_cwd(self.path)} is {state} of other settings: {', '.join(changed)}; "
-                "--restart keeps it aside and trains anew"
-            )
+            anew = "--restart keeps it aside and trains anew"
+            if origin(file) is not None:
+                anew = f"remove {relative_to_cwd(file.parent)} to train anew"
+            raise UsageError(f"{relative_to_cwd(self.path)} is {state} of other settings: {', '.join(changed)}; {anew}")
 
     def begin(self, description: Mapping[str, Any]) -> None:
         """Note what is trained, unless that has been done."""
-        if not self.finished and not (self.partial / CONFIG_FILE).exists():
+        if not self.finished and not fetch(self.partial / CONFIG_FILE):
             write_json(self.partial / CONFIG_FILE, description)
 
     def finish(self, weights: Path, metrics: Mapping[str, Any]) -> None:
@@ -103,15 +109,17 @@ class ModelFolder:
         if self.finished:
             write_json(self.path / METRICS_FILE, metrics)
             return
-        whole = self.partial / "model"
+        fetch(weights)
+        whole = self.partial / "model" if origin(self.path) is None else self.path
         try:
             shutil.rmtree(whole, ignore_errors=True)
             whole.mkdir()
             write_atomically(whole / WEIGHTS_FILE, weights.read_bytes())
-            write_atomically(whole / CONFIG_FILE, (self.partial / CONFIG_FILE).read_bytes())
             write_json(whole / METRICS_FILE, metrics)
-            whole.rename(self.path)
-            make_durable(self.path.parent)
+            write_atomically(whole / CONFIG_FILE, (self.partial / CONFIG_FILE).read_bytes())
+            if whole != self.path:
+                whole.rename(self.path)
+                make_durable(self.path.parent)
         except OSError as error:
             raise StorageError(f"{relative_to_cwd(self.path)} cannot be written: {error.strerror}") from error
 
@@ -119,7 +127,12 @@ class ModelFolder:
         """Forget an unfinished training, and rename a finished model to the first free ``<number>.<k>``.
 
         Called by the writer. Returns the model's new path, None where there was none.
+
+        Raises:
+            UsageError: It lies on object storage, where nothing is renamed.
         """
+        if origin(self.path) is not None:
+            raise UsageError(f"--restart moves nothing on object storage; remove {relative_to_cwd(self.path)} instead")
         for left in self.partial.iterdir():
             if left.is_dir():
                 shutil.rmtree(left)
@@ -136,20 +149,41 @@ class ModelFolder:
 def find_model(text: str, results: Path) -> ModelFolder:
     """Return a model by its folder, or as ``NAME/NUMBER`` or ``NAME-NUMBER`` below the results folder.
 
+    Args:
+        text: What names it; its folder may be an address on object storage.
+        results: The results folder, or a working copy.
+
     Raises:
         UsageError: There is none; the text lists those that there are.
+        StorageError: The object storage fails.
     """
     named = [text.strip("/").rpartition(separator) for separator in "/-"]
     of_trial = [results / name / "models" / number for name, _, number in named]
-    places = [Path(text), *of_trial, results / "models" / text]
+    places = [attach(text), *of_trial, results / "models" / text]
     for place in places:
-        if (place / CONFIG_FILE).exists():
+        if fetch(place / CONFIG_FILE):
             return ModelFolder(place)
-    found = [file.parent for file in results.glob(f"*/models/[!.]*/{CONFIG_FILE}")]
-    there_are = [f"{model.parent.parent.name}/{model.name}" for model in found]
-    there_are += [file.parent.name for file in results.glob(f"models/[!.]*/{CONFIG_FILE}")]
+    there_are = _models(results)
     hint = f"there are {', '.join(sorted(there_are))}" if there_are else "'tuner train' makes one"
     raise UsageError(f"no model in '{text}' ({CONFIG_FILE} is missing there); {hint}")
+
+
+def _models(results: Path) -> list[str]:
+    """Return the names of the models below a results folder, as ``find_model`` takes them."""
+    if (found := origin(results)) is None:
+        files = [file for folder in ("*/models", "models") for file in results.glob(f"{folder}/*/{CONFIG_FILE}")]
+        names = [file.relative_to(results).as_posix() for file in files]
+    else:
+        objects = found[0].below(found[1])
+        folders = [f"{child}/models/" for child in objects.children()]
+        names = [stored.name for folder in ("models/", *folders) for stored in objects.list(folder)]
+    matches = [match for name in names if (match := _MODEL.fullmatch(name)) is not None]
+    return [f"{match[1]}/{match[2]}" if match[1] else match[2] for match in matches]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    fetch(path)
+    return read_json(path)
 
 
 def read_json(path: Path) -> dict[str, Any]:

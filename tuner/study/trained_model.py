@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from tuner.facts.errors import ResultsDamagedError, UsageError, relative_to_cwd
 from tuner.hyperparameters.table import resolve
+from tuner.storage.copies import attach, fetch
 from tuner.study.description import Description
 from tuner.study.model_folder import CONFIG_FILE, WEIGHTS_FILE, ModelFolder, find_model
 from tuner.training import normalization
@@ -29,14 +30,15 @@ def load_model(
 
     Args:
         model: Its folder, or ``NAME/NUMBER`` as in the results folder.
-        results: The results folder, for ``NAME/NUMBER``.
+        results: The results folder or ``s3://bucket/prefix``, for ``NAME/NUMBER``.
         device: Where it computes.
 
     Raises:
         UsageError: There is no such model.
         ResultsDamagedError: A file of it is missing or not what was written.
+        StorageError: The object storage fails.
     """
-    return TrainedModel.load(find_model(str(model), Path(results)), torch.device(device))
+    return TrainedModel.load(find_model(str(model), attach(str(results))), torch.device(device))
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ class TrainedModel:
 
         Raises:
             ResultsDamagedError: A file is missing or not what was written.
+            StorageError: The object storage fails.
         """
+        fetch(folder.path / WEIGHTS_FILE)
         try:
             weights = load_file(folder.path / WEIGHTS_FILE)
             return TrainedModel.build(folder.description(), weights, device)
