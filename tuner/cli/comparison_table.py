@@ -10,6 +10,7 @@ from rich.text import Text
 
 from tuner.cli.sentences import wrapped
 from tuner.cli.table import console_width
+from tuner.facts.printable import printable
 from tuner.study.run_results import DECIMALS, spelled_number
 
 Row = Mapping[str, str]
@@ -47,7 +48,7 @@ def print_sentences(sentences: Iterable[str]) -> None:
     """Print sentences on stdout, each on lines of its own."""
     width = console_width() or Console().width
     for sentence in sentences:
-        print(wrapped(sentence, width))
+        print(wrapped(printable(sentence), width))
 
 
 def p_value(difference: Mapping[str, float | None]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tuner.cli.options import add_search, whole_number
 from tuner.facts.errors import ExitCode, UsageError
+from tuner.facts.printable import printable
 
 _FORMATS = ("table", "json", "csv", "md")
 _EXAMPLES = """examples:
@@ -130,4 +131,4 @@ def _summary(source: Any) -> str:
 
 def _say(*lines: str) -> None:
     for line in lines:
-        print(line, file=sys.stderr)
+        print(printable(line), file=sys.stderr)

@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TextIO
 import tuner
 from tuner.cli.sentences import terminal_width, wrapped
 from tuner.facts.errors import ExitCode, Problem, SearchFileError, StorageError, TunerError, UsageError
+from tuner.facts.printable import printable_lines
 
 #: Command to its one line of help. Module ``tuner.cli.<command>`` holds ``configure(parser)`` and ``run(args) -> int``.
 COMMANDS: dict[str, str] = {
@@ -114,9 +115,9 @@ def _report(error: TunerError, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"error": _as_json(error, problems)}), file=sys.stderr)
     elif problems:
-        print(error, file=sys.stderr)
+        print(printable_lines(str(error)), file=sys.stderr)
     else:
-        print(wrapped(f"tuner: error: {error}", terminal_width(sys.stderr)), file=sys.stderr)
+        print(wrapped(f"tuner: error: {printable_lines(str(error))}", terminal_width(sys.stderr)), file=sys.stderr)
     return int(error.code)
 
 

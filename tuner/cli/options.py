@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tuner.facts.errors import ExitCode
+from tuner.facts.printable import printable
 
 if TYPE_CHECKING:
     from tuner.study.compare import Compared
@@ -135,13 +136,13 @@ def conclude(
         The exit code.
     """
     if record is not None and args.json:
-        print(json.dumps(record, indent=2, ensure_ascii=False))
+        print(json.dumps(record, indent=2))
     elif record is not None:
         show(record)
     if compared.code in (ExitCode.SIGINT, ExitCode.SIGTERM):
         print(f"interrupted; go on with: {_command(args, *words)}", file=sys.stderr)
     elif compared.error is not None:
-        print(f"ended early: the first runs all failed with: {compared.error}", file=sys.stderr)
+        print(f"ended early: the first runs all failed with: {printable(compared.error)}", file=sys.stderr)
     return int(compared.code)
 
 

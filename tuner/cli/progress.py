@@ -14,6 +14,7 @@ from rich.text import Text
 
 from tuner.cli.tally import Tally
 from tuner.cli.words import counted, spelled_time
+from tuner.facts.printable import printable, printable_lines
 from tuner.facts.records import State
 from tuner.journal.events import End, Epoch, Event
 from tuner.journal.history import Trial
@@ -44,7 +45,7 @@ class _Quiet(Silent):
 
     def notice(self, text: str) -> None:
         with contextlib.suppress(OSError):  # nobody reads it any more; the search goes on
-            print(text, file=sys.stderr, flush=True)
+            print(printable_lines(text), file=sys.stderr, flush=True)
 
 
 class _Lines(_Quiet):
@@ -70,7 +71,7 @@ class _Live(_Quiet):
         self._drawn = 0.0
 
     def notice(self, text: str) -> None:
-        self._console.print(Text(text))
+        self._console.print(Text(printable_lines(text)))
 
     def started(self, work: Work, ledger: Ledger) -> None:
         self._tally = Tally(work, ledger)
@@ -141,7 +142,7 @@ def _story(trial: Trial, tally: Tally) -> str:
     if trial.state in (State.COMPLETED, State.STOPPED) and report is not None:
         parts.append(f"{tally.work.metric.name} {report.score:.4f}")
     if trial.end.error is not None:
-        parts.append(trial.end.error)
+        parts.append(printable(trial.end.error))
     if tally.is_best(trial.number):
         parts.append("(best so far)")
     return " ".join(parts)

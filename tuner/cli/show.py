@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.cli.options import add_results
 from tuner.facts.errors import ExitCode, ResultsDamagedError, UsageError, relative_to_cwd
+from tuner.facts.printable import printable_lines
 from tuner.facts.records import IN_OWN_FILES
 from tuner.facts.verdict import judge
 
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         elif args.search_file:
             print("\n".join(_search_file(folder, trial)))
         else:
-            print("\n".join(_page(folder, trial, args.results)))
+            print(printable_lines("\n".join(_page(folder, trial, args.results))))
     return ExitCode.OK
 
 
@@ -84,7 +85,7 @@ def _as_json(trial: TrialView) -> str:
 
     record = to_record(trial.info, [trial.row])
     epochs = to_record(trial.info, trial.epochs)["trials"]
-    return json.dumps({**record, "config": trial.config, "epochs": epochs}, indent=2, ensure_ascii=False)
+    return json.dumps({**record, "config": trial.config, "epochs": epochs}, indent=2)
 
 
 def _page(folder: Path, trial: TrialView, results: str) -> Iterator[str]:
@@ -200,4 +201,4 @@ def _yaml(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
 
 def _scalar(value: object) -> str:
     bare = isinstance(value, str) and _BARE.fullmatch(value) and value not in _NOT_BARE
-    return str(value) if bare else json.dumps(value, ensure_ascii=False)
+    return str(value) if bare else json.dumps(value)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tuner.facts.printable import printable
 from tuner.facts.records import State
 from tuner.leaderboard.formats import cell, is_number_column, spelled
 from tuner.leaderboard.info import SearchInfo
@@ -48,7 +49,7 @@ def print_table(info: SearchInfo, rows: Sequence[Row], columns: Sequence[str] | 
     names, hidden = _fitting(info, _telling(info, rows), rows, console.width)
     console.print(_table(info, names, rows))
     shared = {name: rows[0][name] for name in info.hyperparameters if not _differs(name, rows)}
-    texts = [f"{name}={spelled(value)}" for name, value in shared.items() if value is not None]
+    texts = [f"{printable(name)}={spelled(value)}" for name, value in shared.items() if value is not None]
     if texts:
         console.print(Text(f"same in all rows: {', '.join(texts)}", style="dim"), soft_wrap=True)
     return [f"too wide to show: {', '.join(hidden)} (--columns chooses)"] if hidden else []
@@ -84,7 +85,8 @@ def _fitting(info: SearchInfo, names: Sequence[str], rows: Sequence[Row], width:
 def _table(info: SearchInfo, names: Sequence[str], rows: Sequence[Row]) -> Table:
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
     for name in names:
-        table.add_column(Text(name), justify="right" if is_number_column(name, rows) else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if is_number_column(name, rows) else "left"
+        table.add_column(Text(printable(name)), justify=justify, overflow="fold")
     for row in rows:
         table.add_row(*(_styled(name, cell(info, name, row[name])) for name in names))
     return table

@@ -34,15 +34,15 @@ def to_record(info: SearchInfo, rows: Sequence[Row]) -> dict[str, Any]:
 
 def to_json(info: SearchInfo, rows: Sequence[Row]) -> str:
     """Return the rows as one JSON object; see ``to_record``."""
-    return json.dumps(to_record(info, rows), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(to_record(info, rows), indent=2, allow_nan=False) + "\n"
 
 
 def to_csv(columns: Sequence[str], rows: Sequence[Row]) -> str:
     """Return CSV with a header; an empty cell is null, and a text that a spreadsheet would run gets an apostrophe."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([_defused(name) for name in columns])
-    writer.writerows([_defused(_plain(row[name])) for name in columns] for row in rows)
+    writer.writerow([_text(name) for name in columns])
+    writer.writerows([_text(_plain(row[name])) for name in columns] for row in rows)
     return out.getvalue()
 
 
@@ -93,9 +93,12 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _defused(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+def _text(value: Any) -> Any:
+    """Return what neither a terminal nor a spreadsheet would obey."""
+    if not isinstance(value, str):
+        return value
+    return printable(f"'{value}" if value.startswith(_FORMULA) else value)
 
 
 def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|")
+    return printable(text).replace("\\", "\\\\").replace("|", "\\|")
