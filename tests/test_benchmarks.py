@@ -1,4 +1,4 @@
-"""The benchmarks of training run, at sizes that say nothing about speed."""
+"""The benchmarks run, at sizes that say nothing about speed."""
 
 from __future__ import annotations
 
@@ -37,3 +37,19 @@ def test_gpu_in_its_tiny_form() -> None:
     assert set(report["models"]) == {"resnet9"}
     assert all(figures["peak_share"] > 0 for figures in report["models"].values())
     assert report["to_target"]["runs"][0]["epoch"] == 1
+
+
+def test_driver_alone_and_its_peer() -> None:
+    cells = run("driver", "--trials", "30", "--slots", "4", "--asks", "2")["cells"]
+    assert [cell["side"] for cell in cells] == ["tuner", "optuna"]
+    assert all(cell["reports"] >= 3 * 30 and cell["log_mb"] > 0 and cell["tpe_ask_ms"] > 0 for cell in cells)
+    assert 0 < cells[0]["publish_ms"] and 0 < cells[0]["parquet_mb"]
+
+
+def test_cluster_of_one_node_and_its_peer() -> None:
+    cells = run("cluster", "--nodes", "1", "--trials", "2", "--pause", "0.01")["cells"]
+    assert [cell["side"] for cell in cells] == ["tuner", "stock"]
+    for cell in cells:
+        assert cell["trials"] == 4 and 4 * 3 <= cell["epochs"] <= 4 * 27
+        assert 0 < cell["busy"] < 1 and 0 < cell["driver_cpu"] and cell["driver_peak_mb"] > 50
+    assert cells[0]["store_bytes"] < 100_000, "neither images nor reports pass through the object store"
