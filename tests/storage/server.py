@@ -11,6 +11,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from tuner.storage.objects import client
+
 BUCKET = "bucket"
 
 #: The environment of whoever talks to the server, but for its address.
@@ -64,8 +66,10 @@ def s3_server() -> Iterator[S3Server]:
             for name, value in running.environment().items():
                 patch.setenv(name, value)
             running.client().create_bucket(Bucket=BUCKET)
+            client.cache_clear()
             yield running
     finally:
+        client.cache_clear()
         server.stop()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.storage.server import BUCKET, S3Server, s3
 from tuner.facts.errors import StorageError, UsageError
-from tuner.storage.objects import Objects
+from tuner.storage.objects import Objects, client
 
 __all__ = ["s3"]
 
@@ -71,8 +71,10 @@ def test_errors_name_the_address_and_no_key(s3: S3Server, monkeypatch: pytest.Mo
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    client.cache_clear()
     with pytest.raises(StorageError, match="there are no credentials"):
         Objects.at(s3.address("x")).get("a")
+    client.cache_clear()
 
 
 @pytest.mark.parametrize("address", ["s3://", "s3://Bucket/x", "s3://b", f"s3://{BUCKET}/../x", f"s3://{BUCKET}/a//b"])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.storage.server import S3Server, s3
-from tuner.facts.errors import ResultsDamagedError, ResultsHeldError, StorageError
+from tuner.facts.errors import ResultsDamagedError, ResultsHeldError, StorageError, UsageError
 from tuner.journal.events import Close, Event
 from tuner.journal.lock import is_held, refuse_if_held
 from tuner.journal.log import Log, log_size, open_log, read_events
@@ -171,21 +172,6 @@ def test_a_put_of_a_dead_writer_that_arrives_late_is_part_of_the_log(s3: S3Serve
     assert read_log(objects) == b"late\nnext\n"
 
 
-def test_a_put_whose_answer_was_lost_counts_once(s3: S3Server, tmp_path: Path) -> None:
-    class Lossy(Objects):
-        """A client whose first try of each put is taken and whose answer is lost, so that it tries again."""
-
-        def create(self, name, data, *, metadata=None):
-            super().create(name, data, metadata=metadata)
-            return super().create(name, data, metadata=metadata)
-
-    objects = Lossy.at(s3.address("lossy"))
-    with Log(SegmentStorage(objects, tmp_path / "log")) as log:
-        log.append(closing(1))
-        log.append(closing(2))
-    assert read_log(objects).count(b"\n") == 2
-
-
 def test_after_a_failure_nothing_more_is_written(s3: S3Server, tmp_path: Path) -> None:
     class Failing(Objects):
         fails = False
@@ -218,3 +204,28 @@ def test_a_storage_that_ignores_the_condition_is_refused(s3: S3Server, tmp_path:
     with pytest.raises(StorageError, match="ignores If-None-Match"):
         SegmentStorage(Ignoring.at(s3.address("ignoring")), tmp_path / "log").lock()
     assert Objects.at(s3.address("ignoring")).get("lease.json") is None
+
+
+def test_a_log_that_was_copied_as_it_lay_elsewhere_is_not_begun_anew(s3: S3Server, tmp_path: Path) -> None:
+    objects = Objects.at(s3.address("copied"))
+    objects.put("events.jsonl", b"")
+    with results_folder(s3.address("copied")) as path, pytest.raises(UsageError, match="as it lay in a folder"):
+        open_log(path)
+    with results_folder(s3.address("whole")) as path, open_log(path) as log:
+        log.append(closing(1))
+    for stored in Objects.at(s3.address("whole")).list():
+        (tmp_path / stored.name).parent.mkdir(exist_ok=True)
+        Objects.at(s3.address("whole")).download(stored.name, tmp_path / stored.name)
+    with pytest.raises(UsageError) as caught:
+        open_log(tmp_path)
+    subprocess.run(str(caught.value).rpartition(": ")[2], shell=True, check=True, cwd=tmp_path)
+    with open_log(tmp_path) as log:
+        assert list(log.replay()) == [closing(1)]
+
+
+def test_who_was_taken_over_replaces_nothing_any_more(s3: S3Server) -> None:
+    with results_folder(s3.address("over")) as path, open_log(path) as log:
+        log.confirm()
+        Objects.at(s3.address("over")).put("lease.json", b'{"writer": "another"}')
+        with pytest.raises(ResultsHeldError, match="was taken over"):
+            log.confirm()

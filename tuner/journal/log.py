@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from tuner.facts.errors import ResultsDamagedError, relative_to_cwd
+from tuner.facts.errors import ResultsDamagedError, UsageError, relative_to_cwd
 from tuner.journal.events import Event, decode, encode
 from tuner.journal.storage import FileStorage, LogStorage
 from tuner.storage.copies import origin
@@ -73,6 +73,15 @@ class Log:
             self._storage.append(b"", sync=True)
             self._unsynced_since = None
 
+    def confirm(self) -> None:
+        """Called before files beside the log are replaced.
+
+        Raises:
+            ResultsHeldError: Another writer took the log over while this one was asleep or cut off.
+            StorageError: The object storage fails.
+        """
+        self._storage.confirm()
+
     def __enter__(self) -> Log:
         return self
 
@@ -83,8 +92,16 @@ class Log:
 
 
 def open_log(folder: Path) -> Log:
-    """Open the log of a results folder as its one writer; errors name the folder."""
+    """Open the log of a results folder as its one writer; errors name the folder.
+
+    Raises:
+        ResultsHeldError: Another live process writes it.
+        ResultsDamagedError: A line other than the last is not what was written, or parts are missing.
+        StorageError: It cannot be written.
+        UsageError: It was copied here from the other kind of storage as it lay there.
+    """
     objects = _objects(folder)
+    _refuse_other_form(folder, objects)
     with _damage_named(folder):
         return Log(FileStorage(folder) if objects is None else SegmentStorage(objects, folder / LOG_FILE))
 
@@ -114,6 +131,18 @@ def log_size(folder: Path) -> int | None:
     with _damage_named(folder):
         stored = stored_log(objects)
     return stored.size if stored.segments else None
+
+
+def _refuse_other_form(folder: Path, objects: Objects | None) -> None:
+    """A copied log that is not seen would be begun anew over all that its search has found."""
+    place = relative_to_cwd(folder)
+    if objects is None:
+        if (folder / "segments").is_dir() and not (folder / LOG_FILE).exists():
+            how = f"cat segments/*.jsonl > {LOG_FILE}"
+            raise UsageError(f"{place} holds its log as it lay on object storage; in it, do: {how}")
+    elif objects.exists(LOG_FILE) and not stored_log(objects).segments:
+        how = f"copy {LOG_FILE} to segments/00000000.jsonl"
+        raise UsageError(f"{place} holds its log as it lay in a folder; on object storage, {how}")
 
 
 def _objects(folder: Path) -> Objects | None:

@@ -29,6 +29,9 @@ class LogStorage(Protocol):
     def append(self, data: bytes, *, sync: bool) -> None:
         """Write ``data`` at the end, all of it or none; with ``sync`` it is durable on return."""
 
+    def confirm(self) -> None:
+        """Raise ResultsHeldError where another writer took the log over, as far as can be known."""
+
     def close(self) -> None:
         """Make all durable and let go of the lock."""
 
@@ -83,6 +86,9 @@ class FileStorage:
                 raise self._unwritable(error) from error
             raise
         self._size += len(data)
+
+    def confirm(self) -> None:
+        """Nothing to ask: the kernel takes the lock from no live process."""
 
     def close(self) -> None:
         """Make all durable and let go of the lock."""

@@ -130,7 +130,7 @@ def exists(path: Path) -> bool:
     if (found := origin(path)) is None:
         return path.exists()
     objects, name = found
-    return any(stored.name == name for stored in objects.list(name))
+    return objects.exists(name)
 
 
 def remove(path: Path) -> None:

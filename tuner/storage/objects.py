@@ -5,6 +5,7 @@ Credentials, region and endpoint come from where boto3 finds them (environment, 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ class Objects:
         """
         if (wrong := address_problem(address)) is not None:
             raise UsageError(f"{address} {wrong}")
-        return cls(_client(), *split_address(address))
+        return cls(client(), *split_address(address))
 
     @property
     def address(self) -> str:
@@ -125,6 +126,10 @@ class Objects:
         """Write an object where none is; False where one is already, which may be this one from a try that was lost."""
         with self._named(name):
             return self._tried(lambda: self._create(name, data, metadata or {}))
+
+    def exists(self, name: str) -> bool:
+        """Return whether there is an object of a name."""
+        return any(stored.name == name for stored in self.list(name))
 
     def children(self) -> list[str]:
         """Return the first parts of all names here, each once: of what would be files and folders."""
@@ -244,7 +249,13 @@ def _failures() -> tuple[type[Exception], ...]:
     return Boto3Error, BotoCoreError, ClientError
 
 
-def _client() -> Any:
+@functools.cache
+def client() -> Any:
+    """Return this process's client of S3; to make one takes half a second.
+
+    Raises:
+        UsageError: boto3 is not installed.
+    """
     try:
         import boto3  # noqa: PLC0415 (an extra)
         from botocore.config import Config  # noqa: PLC0415

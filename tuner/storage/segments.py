@@ -162,6 +162,11 @@ class SegmentStorage:
             raise
         self._pending = b""
 
+    def confirm(self) -> None:
+        """Raise ResultsHeldError where another writer took the log over."""
+        if not self._lease.is_ours():
+            raise self._taken_over()
+
     def close(self) -> None:
         """Make all durable and let go of the lease."""
         try:
@@ -200,13 +205,16 @@ class SegmentStorage:
 
     def _put(self, data: bytes) -> None:
         if not self._create(_segment(self._next), data):
-            raise ResultsHeldError(
-                f"{self._objects.address} was taken over by another search while this one was cut off from it"
-            )
+            raise self._taken_over()
         self._next += 1
         self._unpacked.append(data)
         self._write_copy("ab", data)
         self._pack()
+
+    def _taken_over(self) -> ResultsHeldError:
+        return ResultsHeldError(
+            f"{self._objects.address} was taken over by another search while this one was cut off from it"
+        )
 
     def _create(self, name: str, data: bytes) -> bool:
         """Write a segment; False where another writer did. A put whose answer was lost may have been taken."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tuner.facts.records import Goal, State
@@ -79,13 +79,17 @@ class Publisher(threading.Thread):
         failure: The error that ended it, or None; the search's loop looks at it.
     """
 
-    def __init__(self, folder: Path, info: SearchInfo, ledger: Ledger, kept: KeptCheckpoints) -> None:
+    def __init__(
+        self, folder: Path, info: SearchInfo, ledger: Ledger, kept: KeptCheckpoints, *, confirm: Callable[[], None]
+    ) -> None:
+        """Args: confirm: raises where another driver took the search over; asked before each write."""
         super().__init__(name="publisher", daemon=True)
         self.failure: Exception | None = None
         self._folder = folder
         self._info = info
         self._ledger = ledger
         self._kept = kept
+        self._confirm = confirm
         self._ended = EndedRows()
         self._changed = threading.Event()
         self._left = threading.Event()
@@ -118,7 +122,9 @@ class Publisher(threading.Thread):
 
         Raises:
             StorageError: The folder cannot be written.
+            ResultsHeldError: Another driver took the search over.
         """
+        self._confirm()
         with self._ledger.lock:
             history = self._ledger.history.snapshot()
         self._kept.remove_dropped()

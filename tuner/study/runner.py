@@ -148,7 +148,7 @@ def _drive(
     warn_of_versions(folder, observer)
     ledger = _ledger(file, log, concurrent)
     kept = KeptCheckpoints(folder.checkpoints, file.keep_checkpoints, file.metric.goal)
-    publisher = Publisher(folder.path, info, ledger, kept)
+    publisher = Publisher(folder.path, info, ledger, kept, confirm=log.confirm)
     publisher.publish(live=True)
     publisher.start()
     try:
