@@ -25,12 +25,20 @@ from pathlib import Path
 _STARTED = "This command will now block forever"
 _START_SECONDS = 180.0  # far more than an idle machine needs
 
+#: Of every node.
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_memory_monitor_refresh_ms": "0",  # other processes' memory is none of this cluster's business
+    # A machine that does much else besides starts slowly.
+    "RAY_agent_register_timeout_ms": "120000",
+}
+
 _clusters = itertools.count()
 
 
 @dataclass(frozen=True)
 class Node:
-    """One node: the ``ray start`` process and all that it started are one process group.
+    """One node: the ``ray start`` process and all that it started are one session.
 
     Attributes:
         ip: Its address, one of 127.0.0.0/8.
@@ -50,8 +58,9 @@ class Node:
 
     def kill(self) -> None:
         """Kill -9 of everything on the node, trials included."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        for process in _session(self.process.pid):  # workers have process groups of their own
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         self.process.wait()
 
 
@@ -123,16 +132,13 @@ class Cluster:
         place = len(self.nodes) + 1
         ip, output = f"{self.network}.{place}", self.folder / f"node-{place}.txt"
         common = ["--block", "--node-ip-address", ip, "--num-cpus", f"{cpus:g}", "--num-gpus", f"{gpus:g}"]
-        common += ["--temp-dir", str(self.folder / "ray"), "--object-store-memory", str(80 * 2**20)]
+        # Nodes that share a folder and start at the same time choose the same names for their sockets.
+        common += ["--temp-dir", str(self.folder / str(place)), "--object-store-memory", str(80 * 2**20)]
         common += ["--min-worker-port", "0", "--max-worker-port", "0", "--dashboard-agent-listen-port", "0"]
         with output.open("wb") as file:
             process = subprocess.Popen(
                 [str(Path(sys.executable).with_name("ray")), "start", *arguments, *common],
-                # Other tests' memory is none of this cluster's business.
-                env=os.environ
-                | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_memory_monitor_refresh_ms": "0"}
-                | self.environment
-                | dict(environment or {}),
+                env=os.environ | _SETTINGS | self.environment | dict(environment or {}),
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -179,6 +185,16 @@ def cluster(
         yield running
     finally:
         running.end()
+
+
+def _session(leader: int) -> list[int]:
+    """Return the processes of a session."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(ValueError, ProcessLookupError):
+            if os.getsid(int(entry.name)) == leader:
+                found.append(int(entry.name))
+    return found
 
 
 def free_port() -> int:

@@ -58,6 +58,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="check file, data and machine; touch no results")
     add_progress(parser)
     parser.add_argument(
+        "--address", metavar="HOST", help="run on a Ray cluster: auto, HOST or HOST:PORT; without it on this machine"
+    )
+    parser.add_argument(
         "--top", type=whole_number(0), default=10, metavar="K", help="rows of the leaderboard at the end"
     )
     add_format(parser)
@@ -86,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
         dry_run=args.dry_run,
         resume_command=resume_command(args),
         observer=observer(args.progress),
+        address=args.address,
     )
     if args.dry_run:
         if args.json:
@@ -100,7 +104,8 @@ def run(args: argparse.Namespace) -> int:
 
 def resume_command(args: argparse.Namespace) -> str:
     """Return what to type to go on with the search that these arguments began."""
-    return shlex.join(["tuner", "search", args.file, *option_words(args), "--resume"])
+    cluster = [] if args.address is None else ["--address", args.address]
+    return shlex.join(["tuner", "search", args.file, *option_words(args), *cluster, "--resume"])
 
 
 def option_words(args: argparse.Namespace) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tuner.facts.errors import ClusterError, UsageError
 from tuner.space.searchfile import Resources
+from tuner.study.join import joined_ray
 from tuner.study.own_ray import kept_private
 
 _ENVIRONMENT = {
@@ -30,17 +31,30 @@ class Machine:
 
 
 @contextlib.contextmanager
+def running_ray(address: str | None) -> Iterator[tuple[Machine, ...]]:
+    """Be on a Ray until the end of the block: one of this process's own, or a cluster; yields its nodes.
+
+    Args:
+        address: None for one of its own, else ``auto``, HOST or HOST:PORT.
+
+    Raises:
+        UsageError: It is no address.
+        ClusterError: Ray did not start, or the cluster cannot be joined.
+    """
+    with local_ray() if address is None else _joined(address) as machines:
+        yield machines
+
+
+@contextlib.contextmanager
 def local_ray() -> Iterator[tuple[Machine, ...]]:
     """Start a Ray on this machine, for this process alone, and end it on leaving; yields its nodes.
 
     Raises:
         ClusterError: It did not start.
     """
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    _prepare()
     import ray
 
-    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what goes wrong in a trial is told once, by us
     with kept_private():
         try:
             # "local": without an address Ray joins any cluster that it finds.
@@ -48,13 +62,32 @@ def local_ray() -> Iterator[tuple[Machine, ...]]:
         except Exception as error:
             raise ClusterError(f"Ray did not start on this machine: {error}") from error
         try:
-            yield tuple(
-                Machine(node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0))
-                for node in ray.nodes()
-                if node["Alive"]
-            )
+            yield _machines()
         finally:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def _joined(address: str) -> Iterator[tuple[Machine, ...]]:
+    _prepare()
+    with joined_ray(address):
+        yield _machines()
+
+
+def _prepare() -> None:
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what goes wrong in a trial is told once, by us
+
+
+def _machines() -> tuple[Machine, ...]:
+    import ray
+
+    return tuple(
+        Machine(node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0))
+        for node in ray.nodes()
+        if node["Alive"]
+    )
 
 
 def slots(machines: tuple[Machine, ...], wanted: Resources) -> int:

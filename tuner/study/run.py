@@ -19,6 +19,7 @@ def run(
     results: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     resume: bool = False,
+    address: str | None = None,
     observer: Observer | None = None,
 ) -> Outcome:
     """Run a search file to its end.
@@ -29,6 +30,7 @@ def run(
         results: Folder for results, instead of the file's; relative to the current folder.
         overrides: Dotted path to value, such as ``{"parameters.lr": 0.1}``.
         resume: Go on with a search that was interrupted.
+        address: A Ray cluster to run on: ``auto``, HOST or HOST:PORT; None for this machine.
         observer: Shown what happens.
 
     Raises:
@@ -40,4 +42,4 @@ def run(
     if results is not None:
         flags["results"] = ("results", str(results))
     file = read_search_file(Path(path), trainables=TRAINABLES, flags=flags)
-    return run_search(file, resume=resume, observer=observer or Silent())
+    return run_search(file, resume=resume, address=address, observer=observer or Silent())

@@ -26,7 +26,7 @@ from tuner.study.observer import Observer, Work
 from tuner.study.preparation import data_record, job_of, prepare_data, prepare_weights
 from tuner.study.publisher import KeptCheckpoints, Publisher
 from tuner.study.requests import Requests
-from tuner.study.resources import local_ray, slots
+from tuner.study.resources import running_ray, slots
 from tuner.study.resume import is_finished
 from tuner.study.signals import CaughtSignals, caught_signals
 from tuner.study.weights import Weights
@@ -59,6 +59,7 @@ def run_search(
     restart: bool = False,
     dry_run: bool = False,
     resume_command: str = "resume=True",
+    address: str | None = None,
     observer: Observer,
 ) -> Outcome:
     """Run, resume or restart a search.
@@ -69,6 +70,7 @@ def run_search(
         restart: Move an existing folder aside first.
         dry_run: Check all that can be checked; data is decoded into the cache, results are not touched.
         resume_command: What errors tell people to type to resume.
+        address: A Ray cluster to run on: ``auto``, HOST or HOST:PORT; None for this machine.
         observer: Shown what happens.
     """
     for warning in file.warnings:
@@ -79,7 +81,7 @@ def run_search(
         return _already_finished(folder)
     with caught_signals() as signals:
         if dry_run:
-            with _machine(file, folder, observer) as (concurrent, *_):
+            with _machine(file, folder, address, observer) as (concurrent, *_):
                 return Outcome(folder.path, f"dry run, {concurrent} trials side by side", ExitCode.OK)
         if restart and folder.exists:
             observer.notice(f"moved the old results to {relative_to_cwd(folder.move_aside())}")
@@ -87,7 +89,7 @@ def run_search(
             # Looked at again: another driver may have come first.
             if folder.exists and is_finished(folder, file, resume, resume_command):
                 return _already_finished(folder)
-            with _machine(file, folder, observer) as (concurrent, prepared, weights):
+            with _machine(file, folder, address, observer) as (concurrent, prepared, weights):
                 signals.note()
                 return _drive(
                     file,
@@ -109,11 +111,12 @@ def _already_finished(folder: Folder) -> Outcome:
 
 @contextlib.contextmanager
 def _machine(
-    file: SearchFile, folder: Folder, observer: Observer
+    file: SearchFile, folder: Folder, address: str | None, observer: Observer
 ) -> Iterator[tuple[int, PreparedData | None, tuple[Weights, ...]]]:
     """Yield how many trials fit side by side on a running Ray, the data, and the pretrained weights."""
-    observer.notice(f"{file.name}: starting Ray on this machine")
-    with local_ray() as machines:
+    doing = "starting Ray on this machine" if address is None else f"joining the Ray cluster at {address}"
+    observer.notice(f"{file.name}: {doing}")
+    with running_ray(address) as machines:
         concurrent = slots(machines, file.resources)
         existing = folder if folder.exists else None
         prepared = prepare_data(file, existing)
