@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from tests.leaderboard.logs import INFO, NOON, config, demo, write_search
+from tuner.cli.logs import print_log
 from tuner.cli.main import main
 from tuner.cli.progress import observer
+from tuner.facts.printable import only_coloured
 from tuner.facts.records import Goal, Origin, State
 from tuner.journal.events import Ask, End, Epoch, Open, Start
 from tuner.leaderboard.info import SearchInfo
@@ -97,6 +99,15 @@ def test_progress_shows_notices_as_text(capsys: pytest.CaptureFixture[str]) -> N
     for mode in ("none", "lines", "live"):
         observer(mode).notice(EVIL)
     assert "\x1b]0" not in capsys.readouterr().err
+
+
+def test_a_log_in_a_terminal_keeps_its_colours_alone() -> None:
+    said = "\x1b[1;32mepoch 1\x1b[0m\r\t42 %\n"
+    assert only_coloured(said + EVIL) == said + "a [2J 31m ]0;owned  b\r\n"
+    stream = io.StringIO()
+    stream.isatty = lambda: True  # type: ignore[method-assign]
+    print_log([EVIL], stream)
+    assert "\x1b" not in stream.getvalue() and "\x9b" not in stream.getvalue()
 
 
 def test_a_spreadsheet_is_given_no_formula(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from tuner.cli.options import add_follow, add_format, add_search_or_job, whole_number
 from tuner.cli.words import spelled_time
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
-from tuner.facts.printable import printable
+from tuner.facts.printable import only_coloured, printable
 
 if TYPE_CHECKING:
     from tuner.journal.events import Event
@@ -55,10 +55,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def print_log(pieces: Iterable[str], stream: TextIO) -> None:
-    """Write pieces of a log as they come, and end the last line where it is open."""
+    """Write pieces of a log as they come, in a terminal what it may obey alone, and end the last line."""
     last = "\n"
     for piece in pieces:
-        stream.write(piece)
+        stream.write(only_coloured(piece) if stream.isatty() else piece)
         stream.flush()
         last = piece
     if not last.endswith("\n"):
