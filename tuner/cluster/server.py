@@ -153,23 +153,23 @@ class JobServer:
     def _tail(self, job_id: str) -> Iterator[str]:
         """Yield pieces of a log from one connection, until that is closed or the job has ended without a word."""
         pieces = self._client.tail_job_logs(job_id)
-        with asyncio.Runner() as runner:
+        with asyncio.Runner() as runner:  # which closes the connection, whatever ends it
             try:
                 while (piece := runner.run(self._next(pieces, job_id))) is not None:
                     yield piece
             except (RuntimeError, OSError) as error:  # aiohttp's errors of connections are among the latter
                 raise self._refused(error) from error
-            finally:
-                runner.run(pieces.aclose())
 
     async def _next(self, pieces: AsyncIterator[str], job_id: str) -> str | None:
         waiting = asyncio.ensure_future(anext(pieces, None))
-        while not (await asyncio.wait({waiting}, timeout=_SILENCE_SECONDS))[0]:
-            if self.get(job_id).ended:  # raises where the server is gone, which a silent connection never shows
-                waiting.cancel()
-                await asyncio.wait({waiting})
-                return None
-        return waiting.result()
+        try:
+            while not (await asyncio.wait({waiting}, timeout=_SILENCE_SECONDS))[0]:
+                if self.get(job_id).ended:  # raises where the server is gone, which a silent connection never shows
+                    return None
+            return waiting.result()
+        finally:
+            waiting.cancel()
+            await asyncio.wait({waiting})
 
     def _asked(self, question: Callable[[], _Answer]) -> _Answer:
         try:
