@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from tests.leaderboard.logs import NOON
 from tuner.cli.main import main
 from tuner.datasets.prepare import prepare
+from tuner.datasets.test_split import load_test
 from tuner.facts.records import Goal, Origin, State
 from tuner.journal.events import Ask, Close, End, Epoch, Open, Start
 from tuner.journal.history import History
 from tuner.journal.log import open_log
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.write import write_results
+from tuner.study.final import FinalTraining
+from tuner.study.model_folder import ModelFolder
+from tuner.study.recipe import Recipe, from_file
 
 CONFIG = {"model": "cnn", "width": 4, "lr": 0.1, "epochs": 2, "batch_size": 64}
+
+CPU = torch.device("cpu")
+PREPARED = prepare("digits")
 
 _DTYPES = {str: "string", int: "Int64", float: "float64", bool: "boolean"}
 
@@ -72,8 +81,67 @@ def write_finished_search(
     return folder
 
 
-def train_mine(results: Path) -> Path:
-    """Train the model ``mine`` on the digits into a results folder, and return that."""
-    words = ["--config", str(write_config(results, epochs=4)), "--set", "dataset=digits", "--progress", "none"]
-    assert main(["train", *words, "--results", str(results)]) == 0
-    return results
+def train_mine(folder: Path, results: str | None = None, *more: str) -> Path:
+    """Train the model ``mine`` on the digits, into a folder if nothing else is said, and return the folder."""
+    words = ["--config", str(write_config(folder, epochs=4)), "--set", "dataset=digits", "--progress", "none", *more]
+    assert main(["train", *words, "--results", results or str(folder)]) == 0
+    return folder
+
+
+class Heard:
+    """Notes what it is told; raises after some epochs if asked to."""
+
+    def __init__(self, interrupt_after: int | None = None) -> None:
+        self.seeds: list[int] = []
+        self.epochs: list[int] = []
+        self._left = interrupt_after
+
+    def seed_began(self, seed: int) -> None:
+        self.seeds.append(seed)
+
+    def epoch_ended(self, report: Mapping[str, float]) -> None:
+        self.epochs.append(int(report["epoch"]))
+        if self._left is not None and len(self.epochs) == self._left:
+            raise KeyboardInterrupt
+
+    def seed_ended(self, result: Mapping[str, Any]) -> None:
+        pass
+
+
+def recipe(tmp_path: Path, *overrides: str, results: Path | None = None, **changes: Any) -> Recipe:
+    """Return a training on digits that takes no time; results lie beside its file where nothing is said."""
+    file = write_config(tmp_path, **changes)
+    return from_file(file, results or tmp_path, overrides=["dataset=digits", "validation=300", *overrides])
+
+
+def training(recipe: Recipe, heard: Heard | None = None, **changes: Any) -> FinalTraining:
+    """Return a training that is ready to run."""
+    settings = {
+        "recipe": recipe,
+        "prepared": PREPARED,
+        "weights": None,
+        "folder": ModelFolder(recipe.folder),
+        "device": CPU,
+        "threads": 1,
+        "read_test": lambda: load_test(PREPARED),
+        "listener": heard or Heard(),
+        **changes,
+    }
+    return FinalTraining(**settings)
+
+
+def run(recipe: Recipe, seeds: int = 1, heard: Heard | None = None, **changes: Any) -> ModelFolder:
+    """Train as the only writer; return where the model lies."""
+    work = training(recipe, heard, **changes)
+    with work.folder.writer():
+        work.run(seeds)
+    return work.folder
+
+
+def without_times(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metrics without what a clock measured."""
+    seeds = json.loads(json.dumps(metrics["seeds"]))
+    for seed in seeds:
+        for epoch in seed["epochs"]:
+            del epoch["images_per_second"], epoch["epoch_seconds"]
+    return {**metrics, "seeds": seeds}

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,77 +18,27 @@ from safetensors.torch import load_file
 from torchvision.models import shufflenet_v2_x0_5
 
 import tuner
-from tests.study.finals import write_config, write_finished_search
-from tuner.datasets.prepare import prepare
+from tests.study.finals import (
+    CPU,
+    PREPARED,
+    Heard,
+    recipe,
+    run,
+    training,
+    without_times,
+    write_config,
+    write_finished_search,
+)
 from tuner.datasets.test_split import load_test
 from tuner.facts.errors import ResultsDamagedError, ResultsHeldError, UsageError
 from tuner.study.export import FORMS, OUTPUT, export
-from tuner.study.final import FinalTraining, TrainingEndedError
+from tuner.study.final import TrainingEndedError
 from tuner.study.final_images import final_images
 from tuner.study.model_folder import ModelFolder
 from tuner.study.preparation import prepare_data, prepare_weights
-from tuner.study.recipe import Recipe, from_file, from_search
+from tuner.study.recipe import from_file, from_search
 from tuner.study.summary import summary
 from tuner.study.trained_model import TrainedModel
-
-CPU = torch.device("cpu")
-PREPARED = prepare("digits")
-
-
-class Heard:
-    """Notes what it is told; raises after some epochs if asked to."""
-
-    def __init__(self, interrupt_after: int | None = None) -> None:
-        self.seeds: list[int] = []
-        self.epochs: list[int] = []
-        self._left = interrupt_after
-
-    def seed_began(self, seed: int) -> None:
-        self.seeds.append(seed)
-
-    def epoch_ended(self, report: Mapping[str, float]) -> None:
-        self.epochs.append(int(report["epoch"]))
-        if self._left is not None and len(self.epochs) == self._left:
-            raise KeyboardInterrupt
-
-    def seed_ended(self, result: Mapping[str, Any]) -> None:
-        pass
-
-
-def recipe(tmp_path: Path, *overrides: str, **changes: Any) -> Recipe:
-    file = write_config(tmp_path, **changes)
-    return from_file(file, tmp_path, overrides=["dataset=digits", "validation=300", *overrides])
-
-
-def training(recipe: Recipe, heard: Heard | None = None, **changes: Any) -> FinalTraining:
-    settings = {
-        "recipe": recipe,
-        "prepared": PREPARED,
-        "weights": None,
-        "folder": ModelFolder(recipe.folder),
-        "device": CPU,
-        "threads": 1,
-        "read_test": lambda: load_test(PREPARED),
-        "listener": heard or Heard(),
-        **changes,
-    }
-    return FinalTraining(**settings)
-
-
-def run(recipe: Recipe, seeds: int = 1, heard: Heard | None = None, **changes: Any) -> ModelFolder:
-    work = training(recipe, heard, **changes)
-    with work.folder.writer():
-        work.run(seeds)
-    return work.folder
-
-
-def without_times(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Return metrics without what a clock measured."""
-    seeds = json.loads(json.dumps(metrics["seeds"]))
-    for seed in seeds:
-        for epoch in seed["epochs"]:
-            del epoch["images_per_second"], epoch["epoch_seconds"]
-    return {**metrics, "seeds": seeds}
 
 
 @pytest.mark.parametrize(
