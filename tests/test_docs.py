@@ -21,6 +21,7 @@ PAGES = [
     Path("CHANGELOG.md"),
     Path("results/README.md"),
     Path("benchmarks/README.md"),
+    Path("deploy/README.md"),
     *sorted(Path("docs").glob("*.md")),
 ]
 _BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
