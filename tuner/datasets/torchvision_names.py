@@ -131,6 +131,10 @@ class TorchvisionName:
             raise self._unavailable(error) from error
         except (RuntimeError, HTTPException) as error:  # RuntimeError is torchvision's word for a wrong checksum
             raise self._unavailable(error) from error
+        except Exception as error:  # on files that are none of its own, whatever the first wrong byte leads to
+            raise UsageError(
+                f"what lies in {self.root} is not {self.name}; remove it there, or name another"
+            ) from error
 
     def _unavailable(self, error: Exception) -> UsageError:
         reason = " ".join(str(error).split())

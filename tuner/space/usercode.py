@@ -40,6 +40,11 @@ def trainable_problem(trainable: str, builtin: Iterable[str], folder: Path) -> s
     return None if wrong is None else f"the module '{module}' ({relative_to_cwd(path)}) {wrong}"
 
 
+def lies_in(trainable: str, folder: Path) -> bool:
+    """Return whether the module of one's own trainable is a file in a folder, or in a package there."""
+    return _find(trainable.partition(":")[0].split("."), [folder]) is not None
+
+
 def _function_problem(path: Path, function: str) -> str | None:
     if path.suffix != ".py":
         return None  # compiled: only an import could tell

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from tuner.facts.errors import UsageError
@@ -11,12 +12,14 @@ from tuner.facts.records import IN_OWN_FILES
 from tuner.hyperparameters.table import TRAINABLES
 from tuner.space.read import read_settings
 from tuner.space.searchfile import SearchFile
+from tuner.space.usercode import lies_in
 from tuner.study.folder import Folder, differences, portable_settings
 
 #: What problems with settings name as their source. Relative, so that one's own trainable is looked for, and imported
 #: from, where the command was called: no results folder is ever on the import path.
 _SOURCE = "search.json"
 _ROOT = ("root", "data.root")
+_TRAINABLE = ("trainable",)
 
 
 def stored_search(folder: Folder, overrides: Sequence[str] = ()) -> SearchFile:
@@ -29,7 +32,8 @@ def stored_search(folder: Folder, overrides: Sequence[str] = ()) -> SearchFile:
 
     Raises:
         ResultsDamagedError: search.json is not what was written.
-        UsageError: The overrides make another search of it.
+        UsageError: The overrides make another search of it, or its trainable is somewhere else than in the current
+            folder and no override names it: a results folder may be somebody else's and decides nothing about imports.
     """
     settings = folder.description()["settings"]
     recorded = _read(settings, ())
@@ -39,12 +43,21 @@ def stored_search(folder: Folder, overrides: Sequence[str] = ()) -> SearchFile:
         raise UsageError(
             f"only data.root, data.weights, resources and retries may differ from the search's: {'; '.join(differing)}"
         )
+    if ":" in file.trainable and not (_names(_TRAINABLE, overrides) or lies_in(file.trainable, Path.cwd())):
+        raise UsageError(
+            f"{file.name} trains {file.trainable}, which does not lie in the current folder; results alone import "
+            f"nothing, so go to its folder, or say that it is yours: --set trainable={file.trainable}"
+        )
     return file
 
 
 def names_root(overrides: Sequence[str]) -> bool:
     """Return whether texts ``KEY=VALUE`` say where the images lie."""
-    return any(text.partition("=")[0].strip() in _ROOT for text in overrides)
+    return _names(_ROOT, overrides)
+
+
+def _names(keys: Sequence[str], overrides: Sequence[str]) -> bool:
+    return any(text.partition("=")[0].strip() in keys for text in overrides)
 
 
 def _read(settings: Mapping[str, Any], overrides: Sequence[str]) -> SearchFile:
