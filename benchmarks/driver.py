@@ -31,7 +31,7 @@ from formula import EPOCHS, SEARCH_FILE, numbers
 
 from tuner.facts.records import Decision, State
 from tuner.hyperparameters.table import TRAINABLES
-from tuner.journal.log import open_log
+from tuner.journal.log import Log, open_log
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.rows import EndedRows
 from tuner.leaderboard.write import write_results
@@ -76,11 +76,11 @@ def search_file(folder: Path, algorithm: str, trials: int, slots: int) -> Search
     return read_search_file(folder / "space.yaml", trainables=TRAINABLES)
 
 
-def ledger_of(folder: Path, file: SearchFile, slots: int) -> Ledger:
-    """Return the ledger over the folder's log, built as the driver builds it."""
+def ledger_of(log: Log, file: SearchFile, slots: int) -> Ledger:
+    """Return the ledger over a log, built as the driver builds it."""
     search, goal = file.search, file.metric.goal
     return Ledger(
-        open_log(folder),
+        log,
         Proposer(file.space, algorithm=search.algorithm, seed=search.seed, goal=goal),
         SCHEDULERS[file.scheduler.type](file.scheduler, goal),
         goal=goal,
@@ -91,12 +91,24 @@ def ledger_of(folder: Path, file: SearchFile, slots: int) -> Ledger:
     )
 
 
-def fill(folder: Path, trials: int, slots: int, _asks: int) -> dict[str, Any]:
-    """Run a search until ``trials`` have ended and as many as there are slots run."""
-    ledger = ledger_of(folder, search_file(folder, "random", trials + slots, slots), slots)
+def fill(folder: Path, trials: int, slots: int, _asks: int = 0, *, checkpoints: bool = True) -> dict[str, Any]:
+    """Run a search until ``trials`` have ended and as many as there are slots run.
+
+    A report that names a checkpoint is durable before its trial goes on; others are grouped for up to a second.
+    """
+    file = search_file(folder, "random", trials + slots, slots)
     asks, reports = Clock(), Clock()
+    with open_log(folder) as log:
+        ledger = ledger_of(log, file, slots)
+        began = time.perf_counter()
+        run(ledger, asks, reports, trials, slots, checkpoints=checkpoints)
+        seconds = time.perf_counter() - began
+        return fill_record(folder / "events.jsonl", seconds, asks, reports)
+
+
+def run(ledger: Ledger, asks: Clock, reports: Clock, trials: int, slots: int, *, checkpoints: bool) -> None:
+    """Answer for the workers, one epoch of each running trial in turn."""
     running: deque[tuple[Assignment, int]] = deque()
-    began = time.perf_counter()
     ended = 0
     while ended < trials:
         while len(running) < slots:
@@ -104,20 +116,22 @@ def fill(folder: Path, trials: int, slots: int, _asks: int) -> dict[str, Any]:
             assert asked is not None
             running.append((asked, 1))
         assignment, epoch = running.popleft()
-        message = message_of(assignment, epoch)
+        message = message_of(assignment, epoch, checkpoints)
         if reports.time(lambda message=message: ledger.receive(message)) is Decision.CONTINUE:
             running.append((assignment, epoch + 1))
         else:
             ended += 1
-    return fill_record(folder / "events.jsonl", time.perf_counter() - began, asks, reports)
+        ledger.flush()
 
 
-def message_of(assignment: Assignment, epoch: int) -> Message:
+def message_of(assignment: Assignment, epoch: int, checkpoints: bool) -> Message:
     metrics: dict[str, float | None] = dict(numbers(assignment.config, epoch))
     score = metrics.pop(METRIC)
     assert score is not None
     started = Started(time.time(), "node", "cpu") if epoch == 1 else None
-    report = Report(epoch, score, metrics, seconds=0.0, memory_mb=512.0, checkpoint=f"a1-e{epoch}")
+    report = Report(
+        epoch, score, metrics, seconds=0.0, memory_mb=512.0, checkpoint=f"a1-e{epoch}" if checkpoints else None
+    )
     ended = Ended(State.COMPLETED, "budget") if epoch == EPOCHS else None
     return Message(assignment.number, assignment.attempt, started, report, ended)
 
@@ -126,7 +140,7 @@ def resume(folder: Path, trials: int, slots: int, asks: int) -> dict[str, Any]:
     """Replay the log; propose and publish from what it holds."""
     file = search_file(folder, "tpe", trials + 2 * slots, slots)
     replay, proposals, writes = Clock(), Clock(), Clock()
-    ledger = replay.time(lambda: ledger_of(folder, file, slots))
+    ledger = replay.time(lambda: ledger_of(open_log(folder), file, slots))
     replay_mb = peak_mb()
     proposer, known = ledger._proposer, len(ledger.history.trials)
     for index in range(asks):

@@ -46,6 +46,13 @@ def test_driver_alone_and_its_peer() -> None:
     assert 0 < cells[0]["publish_ms"] and 0 < cells[0]["parquet_mb"]
 
 
+def test_log_on_a_disk_and_on_object_storage() -> None:
+    cells = run("log", "--trials", "3", "--slots", "2", "--delays", "20")["cells"]
+    assert [cell["storage"] for cell in cells] == ["disk", "disk", "s3 + 20 ms", "s3 + 20 ms"]
+    assert cells[2]["report_ms"] > 20, "a durable report waits for the storage's answer"
+    assert cells[3]["reports_per_second"] > cells[2]["reports_per_second"]
+
+
 def test_cluster_of_one_node_and_its_peer() -> None:
     cells = run("cluster", "--nodes", "1", "--trials", "2", "--pause", "0.01")["cells"]
     assert [cell["side"] for cell in cells] == ["tuner", "stock"]
