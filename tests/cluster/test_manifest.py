@@ -48,12 +48,17 @@ def status(nodes: Cluster, job: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_retry_on_a_new_cluster_goes_on_from_the_results_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What the image and the ConfigMap put into every pod.
-    monkeypatch.setattr(manifest, "FOLDER", tmp_path)
-    (tmp_path / "mine.py").write_text(dedent(TRAINABLE))
+    # The image's working folder, with a module of one's own, and where the ConfigMap comes to lie.
+    image, mounted = tmp_path / "image", tmp_path / "mounted"
+    image.mkdir()
+    mounted.mkdir()
+    monkeypatch.chdir(image)
+    monkeypatch.setattr(manifest, "FOLDER", mounted)
+    (image / "mine.py").write_text(dedent(TRAINABLE))
     path = tmp_path / "given.yaml"
     path.write_text(dedent(SPACE))
     with s3_server() as s3:
@@ -62,7 +67,7 @@ def test_a_retry_on_a_new_cluster_goes_on_from_the_results_alone(
         text = manifest.ray_job_manifest(file, ["--results", results, "--trials", "8"], env={"EPOCH_SECONDS": "0.2"})
         config_map, ray_job = yaml.safe_load_all(text)
         for name, content in config_map["data"].items():
-            (tmp_path / name).write_text(content)
+            (mounted / name).write_text(content)
         pods = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
         with cluster((2,), dashboard=True, environment=pods) as first:
