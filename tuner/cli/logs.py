@@ -60,7 +60,7 @@ def print_log(pieces: Iterable[str], stream: TextIO) -> None:
     for piece in pieces:
         stream.write(only_coloured(piece) if stream.isatty() else piece)
         stream.flush()
-        last = piece
+        last = piece or last
     if not last.endswith("\n"):
         stream.write("\n")
 

@@ -1,0 +1,88 @@
+"""``tuner status`` of results: of the log's words, what a person wants to know."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.leaderboard.logs import NOON, demo, trial, write_search
+from tuner.cli.main import main
+from tuner.facts.records import State
+from tuner.journal.events import Close, Event, Open
+from tuner.journal.lock import FolderLock
+from tuner.leaderboard import status
+
+
+def search(folder: Path, *events: Event, trials: int = 9, time_budget: float | None = None) -> Path:
+    """Write a search that was taken up at noon with two slots."""
+    written = write_search(folder / "demo", [Open(at=NOON, slots=2, trials=trials), *events], close=False)
+    description = json.loads((written / "search.json").read_text())
+    settings = {"settings": {"search": {"trials": trials, "time_budget": time_budget}}}
+    (written / "search.json").write_text(json.dumps({**description, **settings}))
+    return written
+
+
+def call(capsys: pytest.CaptureFixture[str], results: Path, *words: str) -> str:
+    assert main(["status", "--results", str(results), *words]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_search_that_was_interrupted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    search(tmp_path, *demo()[1:])
+    lines = call(capsys, tmp_path).splitlines()
+    assert lines[0] == "demo: interrupted: nobody runs it; --resume goes on"
+    assert lines[1] == (
+        "  trials     6 of 9 ended: 1 interrupted, 2 completed, 1 stopped, 1 diverged, 1 out_of_memory, 1 failed"
+    )
+    assert "  best       val_accuracy 0.9 (trial 1)" in lines
+    assert not any("left" in line or "ago" in line for line in lines)
+
+
+def test_a_search_that_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of nine trials took 200 seconds, so that seven take 700; the budget leaves 400."""
+    folder = search(tmp_path, *trial(0, [0.5]), *trial(1, [0.7]), *trial(2, [0.6], state=None), time_budget=600)
+    monkeypatch.setattr(status.time, "time", lambda: NOON + 200)
+    lock = FolderLock(folder)
+    lock.acquire()
+    try:
+        record = json.loads(call(capsys, tmp_path, "--json"))
+        text = call(capsys, tmp_path, "demo")
+    finally:
+        lock.release()
+    assert (record["live"], record["ended"], record["trials"], record["slots"]) == (True, 2, 9, 2)
+    assert record["states"] == {"running": 1, "completed": 2}
+    assert (record["best_score"], record["best_trial"], record["seconds_left"]) == (0.7, 1, 400)
+    assert record["active_seconds"] == 200 and record["holder"].startswith("process ")
+    assert text.startswith("demo: running (process ") and "1 of 2 in use" in text and "about 6m40s" in text
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [("trials", "finished"), ("stopped", "stopped; --resume goes on"), ("SIGTERM", "interrupted; --resume goes on")],
+)
+def test_a_search_that_was_let_go_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], reason: str, said: str
+) -> None:
+    search(
+        tmp_path, *trial(0, [0.5]), *trial(1, [0.7], State.STOPPED), Close(at=NOON + 300, reason=reason, seconds=300)
+    )
+    text = call(capsys, tmp_path, "--follow")  # which ends, since nothing more will happen
+    assert text.splitlines()[0] == f"demo: {said}" and "5m00s of active time" in text
+
+
+def test_no_search(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--results", str(tmp_path)]) == 2
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "events.jsonl").touch()
+    assert main(["status", "--results", str(tmp_path)]) == 2
+    assert "demo holds no search that has begun" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_damaged_description(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (search(tmp_path) / "search.json").write_text('{"settings": [[[')
+    assert main(["status", "--results", str(tmp_path)]) == 5
+    assert "search.json is damaged" in " ".join(capsys.readouterr().err.split())
