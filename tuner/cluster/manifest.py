@@ -61,6 +61,7 @@ $environment\
     authOptions: {mode: token}     # KubeRay makes a token for each cluster and keeps it in a Secret
     enableInTreeAutoscaling: true
     autoscalerOptions:
+      version: v2
       idleTimeoutSeconds: 300
       securityContext: &confined
         allowPrivilegeEscalation: false
