@@ -17,6 +17,7 @@ from tuner.facts.seeds import derived_seed
 from tuner.journal.events import Ask, Close, End, Epoch, Event, Open, Retry, Rung, Start
 from tuner.journal.history import History, Trial, counts
 from tuner.journal.log import Log
+from tuner.search.clock import SteadyClock
 from tuner.search.messages import Assignment, Ended, Message, Report
 from tuner.search.proposer import Proposal
 from tuner.search.schedulers import Scheduler
@@ -64,7 +65,7 @@ class Ledger:
         retries: int,
         time_budget: float | None = None,
         listeners: Sequence[Listener] = (),
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         """Replay the log and take the search up.
@@ -80,7 +81,7 @@ class Ledger:
             retries: How many lost processes a trial survives.
             time_budget: Seconds of active time over all drivers, or None.
             listeners: The first ``listeners``.
-            clock: Seconds since the epoch, for the log.
+            clock: Seconds since the epoch, for the log; None for a ``SteadyClock``.
             timer: Monotonic seconds, for durations.
         """
         self.history = History()
@@ -96,7 +97,7 @@ class Ledger:
         self._retries = retries
         self._time_budget = time_budget
         self.listeners = list(listeners)
-        self._clock = clock
+        self._clock = clock or SteadyClock()
         self._timer = timer
         self._began = timer()
         self._live: set[int] = set()
@@ -104,7 +105,7 @@ class Ledger:
         self._promising = False
         for event in log.replay():
             self._apply(event)
-        self._write(Open(at=clock(), slots=slots, trials=trials))
+        self._write(Open(at=self._clock(), slots=slots, trials=trials))
         self._active_before = self.history.active_seconds  # a killed driver's time, too, which Open settles
         for trial in self.history.unfinished:  # stopped, and killed before the end was written
             if trial.stop_decision is not None:

@@ -1,0 +1,102 @@
+"""Drivers that meet, folders that move, signals: one driver at a time, and whatever ended can be resumed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.audit import audit, prepare
+from tests.study.searches import SearchProcess, assert_exactly_once, search
+from tuner.journal.events import Ask, End
+from tuner.journal.log import read_events
+
+pytestmark = pytest.mark.slow
+
+
+def test_two_drivers_on_one_search(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    first = SearchProcess(tmp_path, epoch_seconds=0.6)
+    first.until_epochs(3)
+    code, out, err = search(tmp_path, "--restart")
+    assert code == 5 and "held by a running search" in err and out == ""
+    code, out, err = search(tmp_path, "--resume")
+    assert code == 5 and "held by a running search" in err and out == ""
+    code, _, err = first.wait()
+    assert code == 0, err
+    assert_exactly_once(tmp_path, 12)
+
+
+def test_a_restart_beside_a_driver_that_is_starting(tmp_path: Path) -> None:
+    """Whoever comes first has the folder; the other is refused, and no log holds two searches."""
+    prepare(tmp_path)
+    code, _, err = search(tmp_path, "--trials", "2")
+    assert code == 0, err
+    first = SearchProcess(tmp_path, "--trials", "4", "--resume")
+    second = SearchProcess(tmp_path, "--trials", "3", "--restart")
+    codes = sorted([first.wait()[0], second.wait()[0]])
+    assert codes in ([0, 5], [0, 2], [0, 0]), codes
+    folders = sorted(path.name for path in (tmp_path / "results").iterdir())
+    for name in folders:
+        numbers = [event.n for event in read_events(tmp_path / "results" / name) if isinstance(event, Ask)]
+        assert len(numbers) == len(set(numbers))
+        ended = {event.n for event in read_events(tmp_path / "results" / name) if isinstance(event, End)}
+        assert ended == set(numbers)
+
+
+def test_a_moved_folder_resumes(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    prepare(old)
+    running = SearchProcess(old, epoch_seconds=0.2)
+    running.until_epochs(15)
+    running.kill()
+    shutil.copytree(old, new)
+    shutil.rmtree(old)
+    code, _, err = search(new, "--resume")
+    assert code == 0, err
+    assert_exactly_once(new, 12)
+
+
+def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
+    """And other versions of packages than a search began with are said when it is resumed."""
+    prepare(tmp_path)
+    for first, second in (
+        (signal.SIGINT, signal.SIGINT),
+        (signal.SIGTERM, signal.SIGTERM),
+        (signal.SIGINT, signal.SIGTERM),
+    ):
+        running = SearchProcess(tmp_path, "--resume", epoch_seconds=0.2)
+        running.until_epochs(running.epochs() + 4)
+        running.process.send_signal(first)
+        running.process.send_signal(second)
+        code, _, err = running.wait()
+        assert code in (128 + first, 128 + second) and "Traceback" not in err
+    description = tmp_path / "results/s/search.json"
+    record = json.loads(description.read_text())
+    now = record["versions"]["optuna"]
+    record["versions"]["optuna"] = "4.5.0"
+    description.write_text(json.dumps(record))
+    code, _, err = search(tmp_path, "--resume")
+    assert code == 0, err
+    assert f"warning: versions changed since this search began: optuna 4.5.0 is now {now}" in err
+    assert audit(tmp_path, 12).findings == ()
+
+
+def test_a_signal_while_it_starts(tmp_path: Path) -> None:
+    """Nothing is left behind, whichever moment it meets."""
+    prepare(tmp_path)
+    for delay in (0.5, 2.0):
+        starting = SearchProcess(tmp_path)
+        time.sleep(delay)
+        starting.process.send_signal(signal.SIGTERM)
+        code, _, err = starting.wait()
+        assert code in (143, -signal.SIGTERM), err
+        assert "Traceback" not in err
+    code, _, err = search(tmp_path, "--resume")
+    assert code == 0, err
+    assert_exactly_once(tmp_path, 12)
