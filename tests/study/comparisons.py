@@ -51,13 +51,20 @@ OWN = """
 
 
 def finished_search(
-    folder: Path, text: str, configs: Sequence[Mapping[str, Any]], scores: Sequence[float | None]
+    folder: Path,
+    text: str,
+    configs: Sequence[Mapping[str, Any]],
+    scores: Sequence[float | None],
+    results: Path | None = None,
 ) -> Path:
-    """Write a search whose trials had these configurations and scores (None: it failed); returns its results folder."""
+    """Write a search whose trials had these configurations and scores (None: it failed); returns its results folder.
+
+    It lies below ``results``, a folder or a working copy, which is ``results/`` in ``folder`` where nothing is said.
+    """
     (folder / "space.yaml").write_text(dedent(text))
     (folder / "mine.py").write_text("def train(config):\n    yield {'loss': 0.0}\n")
     file = read_search_file(folder / "space.yaml", trainables=TRAINABLES)
-    results = Folder(folder / "results" / file.name)
+    search = Folder((results or folder / "results") / file.name)
     events: list[Event] = [Open(at=0.0, slots=1, trials=len(configs))]
     for n, (config, score) in enumerate(zip(configs, scores, strict=True)):
         at = float(n)
@@ -67,11 +74,11 @@ def finished_search(
             events.append(Epoch(at=at, n=n, attempt=1, epoch=1, **said))
         state = State.FAILED if score is None else State.COMPLETED
         events.append(End(at=at, n=n, attempt=1, state=state, stop_reason="budget"))
-    with results.writer() as log:
+    with search.writer() as log:
         log.append(*events, Close(at=9.0, reason="trials", seconds=9.0))
         info = SearchInfo.of(file.name, file.metric.name, file.metric.goal, file.space)
-        results.describe(file, info, data_record(file), "2026-01-31T18:00:00+00:00")
-    return results.path
+        search.describe(file, info, data_record(file), "2026-01-31T18:00:00+00:00")
+    return search.path
 
 
 def data_record(file: Any) -> dict[str, Any] | None:
