@@ -42,8 +42,8 @@ def test_gpu_in_its_tiny_form() -> None:
 def test_driver_alone_and_its_peer() -> None:
     cells = run("driver", "--trials", "30", "--slots", "4", "--asks", "2")["cells"]
     assert [cell["side"] for cell in cells] == ["tuner", "optuna"]
-    assert all(cell["reports"] >= 3 * 30 and cell["log_mb"] > 0 and cell["tpe_ask_ms"] > 0 for cell in cells)
-    assert 0 < cells[0]["publish_ms"] and 0 < cells[0]["parquet_mb"]
+    assert all(cell["reports"] >= 3 * 30 and cell["log_mb"] > 0 and cell["tpe_ask"]["ms"] > 0 for cell in cells)
+    assert cells[0]["publish"]["ms"] > 0 and cells[0]["parquet_mb"] > 0
 
 
 def test_log_on_a_disk_and_on_object_storage() -> None:
@@ -58,5 +58,5 @@ def test_cluster_of_one_node_and_its_peer() -> None:
     assert [cell["side"] for cell in cells] == ["tuner", "stock"]
     for cell in cells:
         assert cell["trials"] == 4 and 4 * 3 <= cell["epochs"] <= 4 * 27
-        assert 0 < cell["busy"] < 1 and 0 < cell["driver_cpu"] and cell["driver_peak_mb"] > 50
+        assert 0 < cell["busy"] < 1 and cell["driver_cpu"] > 0 and cell["driver_peak_mb"] > 50
     assert cells[0]["store_bytes"] < 100_000, "neither images nor reports pass through the object store"
