@@ -294,8 +294,19 @@ class TestAnyManifest:
             f"---\n{BODY}...\n",
             f"# \N{LATIN SMALL LETTER O WITH DIAERESIS}, \N{HUGGING FACE} \t tab \n{BODY}",
             BODY.replace("\n", "\r\n"),
+            f"# a\u2028# b\x85# c\xa0\n{BODY}",
         ],
-        ids=["plain", "open end", "blank end", "blank start", "indented", "document", "other letters", "dos"],
+        ids=[
+            "plain",
+            "open end",
+            "blank end",
+            "blank start",
+            "indented",
+            "document",
+            "other letters",
+            "dos",
+            "line ends of others",
+        ],
     )
     def test_the_file_arrives_unchanged(self, tmp_path, text):
         file = search_file(space(tmp_path, text))
@@ -346,17 +357,22 @@ def test_the_example_is_what_the_command_prints(capsys):
 
 
 def test_the_command_says_which_image_and_which_environment(capsys, monkeypatch):
-    monkeypatch.setenv("FROM_HERE", 'it\'s "so": #1')
+    monkeypatch.setenv("FROM_HERE", 'it\'s "so": #1\u2028')
     words = ["--image", "example.org/own:1", "--env", "NO=1", "--env", "FROM_HERE", "--manifest"]
     assert main(["submit", "search_spaces/quickstart.yaml", "--results", RESULTS, *words]) == 0
     ray_job = list(yaml.safe_load_all(capsys.readouterr().out))[1]
     assert {pod["containers"][0]["image"] for pod in pods(ray_job)} == {"example.org/own:1"}
     variables = yaml.safe_load(ray_job["spec"]["runtimeEnvYAML"])["env_vars"]
-    assert variables.items() >= {"NO": "1", "FROM_HERE": 'it\'s "so": #1'}.items()
+    assert variables.items() >= {"NO": "1", "FROM_HERE": 'it\'s "so": #1\u2028'}.items()
 
 
-def test_an_image_is_for_a_manifest(capsys):
-    assert main(["submit", "search_spaces/quickstart.yaml", "--results", RESULTS, "--image", "own:1"]) == 2
+@pytest.mark.parametrize(
+    "words",
+    [["--image", "own:1"], *(["--manifest", *more] for more in (["--wait"], ["--json"], ["--working-dir", "."]))],
+    ids=shlex.join,
+)
+def test_an_option_that_would_do_nothing_is_refused(capsys, words):
+    assert main(["submit", "search_spaces/quickstart.yaml", "--results", RESULTS, *words]) == 2
     assert "--manifest" in capsys.readouterr().err
 
 

@@ -73,8 +73,7 @@ def run(args: argparse.Namespace) -> int:
     from tuner.hyperparameters.table import TRAINABLES
     from tuner.space.read import read_search_file
 
-    if args.image and not args.manifest:
-        raise UsageError("--image belongs to --manifest: a cluster that runs has its image")
+    _check_kind(args)
     flags = given_flags(args)
     file = read_search_file(Path(args.file), args.set, trainables=TRAINABLES, flags=flags)
     env = environment(args.env)
@@ -95,6 +94,15 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"version": 1, "search": file.name, "job": job.to_json()}))
     return job.exit_code if args.wait else ExitCode.OK
+
+
+def _check_kind(args: argparse.Namespace) -> None:
+    """Refuse options that would do nothing."""
+    if args.image and not args.manifest:
+        raise UsageError("--image belongs to --manifest: a cluster that runs has its image")
+    for option in ("working_dir", "submission_id", "wait", "json"):
+        if args.manifest and getattr(args, option):
+            raise UsageError(f"--{option.replace('_', '-')} is for submitting, and --manifest only prints")
 
 
 def _print_manifest(file: SearchFile, options: list[str], env: dict[str, str], image: str | None) -> int:

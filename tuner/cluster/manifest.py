@@ -190,7 +190,8 @@ def _worker(resources: Resources) -> _Worker:
 def _environment(variables: Mapping[str, str]) -> str:
     if not variables:
         return ""
-    text = f"env_vars: {json.dumps(dict(variables), ensure_ascii=False)}\n"
+    items = ", ".join(f"{_quoted(name)}: {_quoted(value)}" for name, value in variables.items())
+    text = f"env_vars: {{{items}}}\n"
     return f"  runtimeEnvYAML: {_block(text, indent=4)}\n"
 
 
@@ -199,8 +200,9 @@ def _mapping(items: Mapping[str, str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a YAML scalar: JSON's strings are YAML's."""
-    return json.dumps(text, ensure_ascii=False)
+    """Return a YAML scalar: JSON's strings are YAML's, but for what YAML takes for the end of a line."""
+    letters = json.dumps(text, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in letters)
 
 
 def _block(text: str, *, indent: int) -> str:
