@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -18,6 +17,7 @@ from typing import Any
 from tuner.facts.addresses import WORKING_COPIES, is_address
 from tuner.facts.errors import ResultsDamagedError, StorageError, relative_to_cwd
 from tuner.storage.objects import Objects
+from tuner.storage.scratch import make_scratch, remove_scratch
 
 #: What makes a folder a search; small, so that every search of a results folder may be asked for it.
 _DESCRIPTION = "search.json"
@@ -151,7 +151,7 @@ def remove(path: Path) -> None:
 def _copy(address: str) -> Path:
     objects = Objects.at(address)
     try:
-        root = Path(tempfile.mkdtemp(prefix="tuner-")).resolve()
+        root = make_scratch()
     except OSError as error:
         raise StorageError(f"no working copy of {address} can be made: {error.strerror}") from error
     _origins[root] = objects
@@ -172,7 +172,7 @@ def _described(root: Path, child: str) -> bool:
 
 def _drop(root: Path) -> None:
     del _origins[root], WORKING_COPIES[root]
-    shutil.rmtree(root, ignore_errors=True)
+    remove_scratch(root)
 
 
 def _safe(name: str) -> PurePosixPath:
