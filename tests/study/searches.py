@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
 
-from tuner.journal.events import End, Epoch
+from tuner.journal.events import End, Epoch, Event
 from tuner.journal.history import History
 from tuner.journal.log import read_events
+from tuner.storage.copies import results_folder
 
 #: One epoch takes ``seconds``; what it has done lies in its checkpoint and in a file that counts every epoch trained.
 TRAINABLE = """
@@ -45,12 +47,14 @@ SPACE = """
 class SearchProcess:
     """``tuner search`` as a process of its own in a folder."""
 
-    def __init__(self, folder: Path, *arguments: str, epoch_seconds: float = 0.05) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, epoch_seconds: float = 0.05, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tuner", "search", "space.yaml", *arguments],
             cwd=folder,
-            env=os.environ | {"EPOCH_SECONDS": str(epoch_seconds)},
+            env={**os.environ, "EPOCH_SECONDS": str(epoch_seconds), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -72,13 +76,17 @@ class SearchProcess:
 
     def epochs(self) -> int:
         """Return the number of reports in the log."""
-        folder = self.folder / "results/s"
-        return sum(isinstance(event, Epoch) for event in read_events(folder)) if folder.exists() else 0
+        return sum(isinstance(event, Epoch) for event in events_of(self.folder))
 
     def kill(self) -> None:
         """Kill -9."""
         self.process.kill()
         self.process.communicate()
+
+
+def stored_in(address: str, space: str = SPACE) -> str:
+    """Return a search file whose results go to an address."""
+    return space.replace("name: s\n", f"name: s\n    results: {address}\n")
 
 
 def prepare(folder: Path, *, space: str = SPACE, trainable: str = TRAINABLE) -> None:
@@ -87,19 +95,33 @@ def prepare(folder: Path, *, space: str = SPACE, trainable: str = TRAINABLE) -> 
     (folder / "mine.py").write_text(dedent(trainable))
 
 
-def search(folder: Path, *arguments: str, epoch_seconds: float = 0.05) -> tuple[int, str, str]:
+def search(
+    folder: Path, *arguments: str, epoch_seconds: float = 0.05, environment: Mapping[str, str] | None = None
+) -> tuple[int, str, str]:
     """Run a search to its end; returns exit code, stdout and stderr."""
-    return SearchProcess(folder, *arguments, epoch_seconds=epoch_seconds).wait()
+    return SearchProcess(folder, *arguments, epoch_seconds=epoch_seconds, environment=environment).wait()
+
+
+def results_of(folder: Path) -> str:
+    """Return where the results of the search file in a folder go."""
+    found = re.search(r"^results: (\S+)$", (folder / "space.yaml").read_text(), re.MULTILINE)
+    return found[1] if found else str(folder / "results")
+
+
+def events_of(folder: Path) -> list[Event]:
+    """Return the search's log, wherever it lies; nothing before the search has begun."""
+    with results_folder(results_of(folder), "s") as results:
+        return read_events(results / "s")
 
 
 def history(folder: Path) -> History:
     """Return what the search's log says."""
-    return History(read_events(folder / "results/s"))
+    return History(events_of(folder))
 
 
 def assert_exactly_once(folder: Path, trials: int) -> None:
     """Every trial was proposed once, ended once, and reported each epoch once."""
-    events = read_events(folder / "results/s")
+    events = events_of(folder)
     ends = sorted(event.n for event in events if isinstance(event, End))
     assert ends == list(range(trials))
     reports: Sequence[tuple[int, int]] = [(event.n, event.epoch) for event in events if isinstance(event, Epoch)]
