@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -144,7 +144,7 @@ def _jobs(args: argparse.Namespace) -> Iterator[_View]:
             shown: Any = {"jobs": [job.to_json() for job in jobs]} if job_id is None else {"job": jobs[0].to_json()}
             lines = [json.dumps({"version": 1, **shown}, ensure_ascii=False)]
         elif job_id is None:
-            lines = [line for job in jobs for line in _job_line(job)]
+            lines = _table(jobs)
             if not jobs:
                 print(f"{server.address} has no job of a search", file=sys.stderr)
         else:
@@ -152,9 +152,10 @@ def _jobs(args: argparse.Namespace) -> Iterator[_View]:
         yield _View(lines, jobs, all(job.ended for job in jobs))
 
 
-def _job_line(job: Job) -> Iterator[str]:
-    began = "" if job.started_at is None else _moment(job.started_at)
-    yield f"{job.id}  {job.status}  {began}"
+def _table(jobs: Sequence[Job]) -> list[str]:
+    width = max((len(job.id) for job in jobs), default=0)
+    moments = ("" if job.started_at is None else _moment(job.started_at) for job in jobs)
+    return [f"{job.id:<{width}}  {job.status:<9}  {moment}" for job, moment in zip(jobs, moments, strict=True)]
 
 
 def _job_page(job: Job) -> Iterator[str]:

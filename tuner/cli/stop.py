@@ -76,7 +76,7 @@ def _stop_job(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"version": 1, "search": job.search, "job": job.to_json()}, ensure_ascii=False))
     if ended:
-        print(f"{job_id}: {job.status}; the same tuner submit, with a fresh id, goes on", file=sys.stderr)
+        print(f"{job_id}: {job.status}; submitted again, the search goes on", file=sys.stderr)
     else:
         follow = shlex.join(["tuner", "status", job_id, "--address", server.address, "--follow"])
         print(f"{job_id} was told to stop and has not ended yet: {follow}", file=sys.stderr)
