@@ -18,7 +18,8 @@ FORMAT_VERSION = 1
 #: Key of the schema metadata under which the search is described, as JSON.
 METADATA_KEY = b"tuner"
 
-_ARROW_TYPES: Mapping[str, Any] = {
+#: A column's type to that of Arrow.
+ARROW_TYPES: Mapping[str, Any] = {
     "string": pa.string(),
     "json": pa.string(),
     "Int64": pa.int64(),
@@ -65,7 +66,7 @@ def arrow_schema(columns: Sequence[Column], description: Mapping[str, Any]) -> A
         {column.name: pd.Series([], dtype=_PANDAS_TYPES.get(column.dtype, column.dtype)) for column in columns}
     )
     for_pandas = pa.Schema.from_pandas(empty, preserve_index=False).metadata
-    fields = [pa.field(column.name, _ARROW_TYPES[column.dtype], metadata=_field_metadata(column)) for column in columns]
+    fields = [pa.field(column.name, ARROW_TYPES[column.dtype], metadata=_field_metadata(column)) for column in columns]
     return pa.schema(fields, metadata={**for_pandas, METADATA_KEY: json.dumps(description).encode()})
 
 

@@ -20,7 +20,7 @@ from tuner.journal.lock import is_held
 from tuner.journal.log import LOG_FILE, log_size, read_events
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.rows import epochs_table, leaderboard_table
-from tuner.leaderboard.schema import FORMAT_VERSION, METADATA_KEY
+from tuner.leaderboard.schema import ARROW_TYPES, FORMAT_VERSION, METADATA_KEY, epoch_columns, leaderboard_columns
 from tuner.leaderboard.write import EPOCHS_FILE, LEADERBOARD_FILE, encoded
 from tuner.storage.copies import fetch, origin
 
@@ -126,9 +126,23 @@ def _opened(path: Path) -> tuple[Source, Mapping[str, Any]]:
         description = json.loads(file.schema_arrow.metadata[METADATA_KEY])
         info = SearchInfo.from_json(description)
         version = description["version"]
+        if version == FORMAT_VERSION:
+            _check(path, file.schema_arrow, description, info)
     if version != FORMAT_VERSION:
         raise UsageError(f"{relative_to_cwd(path)} is of version {version}; this program reads {FORMAT_VERSION}")
     return Source(path, file, info), description
+
+
+def _check(path: Path, schema: Any, description: Mapping[str, Any], info: SearchInfo) -> None:
+    """Raise KeyError or TypeError where a file lacks what one of its kind has: anybody can write Parquet."""
+    if path.name == EPOCHS_FILE:
+        columns = epoch_columns(())
+    else:
+        columns = leaderboard_columns(info, ())
+        _ = description["live"], description["log_bytes"]
+    for column in columns:
+        if schema.field(column.name).type != ARROW_TYPES[column.dtype]:
+            raise TypeError(f"its column {column.name} is of another type")
 
 
 def _in_memory(table: Any) -> Any:
