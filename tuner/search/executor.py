@@ -15,6 +15,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -37,6 +38,9 @@ _ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # nobody reads Ray Tune's own state
     "TUNE_WARN_THRESHOLD_S": "1000000000",
 }
+
+#: What Ray Tune would hand from the driver to trials, and so show in the command line of each trial's process.
+_SECRETS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"})
 
 
 #: How often Ray itself is looked after.
@@ -78,6 +82,7 @@ def execute(
         ClusterError: Ray died.
     """
     os.environ.update(_ENVIRONMENT, TUNE_MAX_PENDING_TRIALS_PG=str(slots))
+    class_cache.ENV_VARS_TO_PROPAGATE = frozenset(class_cache.ENV_VARS_TO_PROPAGATE) - _SECRETS
     judge = _Judge(ledger)
     watch = _Watch(ledger, judge, trial_timeout, should_stop)
     scratch = tempfile.TemporaryDirectory(prefix="tuner-", ignore_cleanup_errors=True)
