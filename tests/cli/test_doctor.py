@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from tests.storage.server import s3_server
 from tuner.cli.doctor import PACKAGES, PROXIES
 from tuner.cli.main import main
 
@@ -102,3 +103,11 @@ def test_without_gpus_it_loads_no_engine():
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, env=dict(os.environ))
     assert done.returncode == 0, done.stderr
+
+
+def test_results_on_object_storage_are_looked_at(capsys):
+    with s3_server() as s3:
+        code, found = doctor(capsys, "--results", s3.address("searches"))
+        assert code == 0 and found["results"]["value"] == "s3://bucket/searches, can be listed"
+        code, found = doctor(capsys, "--results", "s3://nobodys/searches")
+        assert code == 1 and "there is no such bucket" in found["results"]["value"]

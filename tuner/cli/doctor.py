@@ -16,7 +16,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import tuner
-from tuner.facts.errors import ExitCode
+from tuner.cli.options import add_results
+from tuner.facts.addresses import is_address
+from tuner.facts.errors import ExitCode, TunerError
 
 PACKAGES = ("torch", "torchvision", "ray", "optuna", "pandas", "pyarrow")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
@@ -49,7 +51,7 @@ class Finding:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("--results", type=Path, default=Path("results"), help="the results folder to look at")
+    add_results(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -64,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     return ExitCode.ABORTED if problems else ExitCode.OK
 
 
-def examine(results: Path) -> list[Finding]:
+def examine(results: str) -> list[Finding]:
     """Return every finding, in the order in which they are shown."""
     from tuner.datasets.cache import cache_folder
 
@@ -75,7 +77,7 @@ def examine(results: Path) -> list[Finding]:
         *map(_package, PACKAGES),
         *(find() for find in machine),
         _folder("cache", cache_folder(), "set TUNER_CACHE to a folder that can be written", room=_CACHE_ROOM),
-        _folder("results", results.absolute(), "name another folder with --results"),
+        _results(results),
         *_environment(),
     ]
 
@@ -146,6 +148,19 @@ def _folder(name: str, folder: Path, advice: str, room: int = 0) -> Finding:
     if free < room:
         return Finding(name, Status.NOTE, value, f"a data set may need {_spelled(room)}; make room, or {advice}")
     return Finding(name, Status.OK, value)
+
+
+def _results(results: str) -> Finding:
+    """Look whether results can be written into a folder, or be seen on object storage."""
+    if not is_address(results):
+        return _folder("results", Path(results).absolute(), "name another folder with --results")
+    from tuner.storage.objects import Objects
+
+    try:
+        Objects.at(results).children()
+    except TunerError as error:
+        return Finding("results", Status.PROBLEM, str(error), "see docs/object-storage.md")
+    return Finding("results", Status.OK, f"{results}, can be listed")
 
 
 def _environment() -> list[Finding]:
