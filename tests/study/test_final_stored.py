@@ -7,10 +7,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 import tuner
 from tests.storage.server import BUCKET, S3Server, s3
-from tests.study.finals import CPU, PREPARED, Heard, recipe, run, train_mine, training, without_times
+from tests.study.finals import (
+    CPU,
+    PREPARED,
+    Heard,
+    recipe,
+    run,
+    train_mine,
+    training,
+    without_times,
+    write_finished_search,
+)
 from tuner.cli.main import main
 from tuner.datasets.test_split import load_test
 from tuner.facts.errors import UsageError
@@ -96,5 +107,23 @@ def test_the_commands_train_export_and_evaluate(tmp_path: Path, place: str, caps
     for words in (["mine", "--results", place], [f"{place}/models/mine"]):
         assert main(["evaluate", *words, "--data", "digits"]) == 0
         assert "on digits, test split, 359 images" in capsys.readouterr().out
+    Image.new("L", (8, 8)).save(tmp_path / "dark.png")
+    assert main(["predict", "mine", str(tmp_path / "dark.png"), "--results", place]) == 0
+    assert "dark.png: " in capsys.readouterr().out
     assert main(["evaluate", "mine", "--results", f"{place}-not", "--data", "digits"]) == 2
     assert "no model in 'mine'" in capsys.readouterr().err
+
+
+def test_the_best_trial_of_a_stored_search_becomes_a_model(
+    tmp_path: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_finished_search(tmp_path)
+    for name in ("search.json", "leaderboard.parquet", "epochs.parquet"):
+        Objects.at(place).upload(f"demo/{name}", folder / name)
+    words = ["--from", "demo", "--rank", "1", "--results", place, "--progress", "none"]
+    assert main(["train", *words]) == 0
+    assert f"model  {place}/demo/models/1\n" in capsys.readouterr().out
+    assert main(["train", *words]) == 0
+    assert f"{place}/demo/models/1 is finished: nothing was trained; anew: remove it first\n" in capsys.readouterr().err
+    with pytest.raises(UsageError, match=r"no model in 'demo/0'.*there are demo/1"):
+        find_model("demo/0", attach(place))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 from pathlib import Path
 from textwrap import dedent
@@ -10,16 +11,27 @@ from typing import Any
 
 import pytest
 
+from tests.storage.server import S3Server, s3
 from tuner.facts.records import Goal, State
 from tuner.search.messages import Assignment, Message
+from tuner.storage.copies import attach
 from tuner.study.job import Job
 from tuner.study.worker import Attempt, one_line
+
+__all__ = ["s3"]
 
 _made: list[Attempt] = []
 
 
 def attempt_at(
-    tmp_path: Path, body: str, *, number: int = 0, attempt: int = 1, after_epoch: int = 0, max_epochs: int | None = 9
+    tmp_path: Path,
+    body: str,
+    *,
+    number: int = 0,
+    attempt: int = 1,
+    after_epoch: int = 0,
+    max_epochs: int | None = 9,
+    place: str | None = None,
 ) -> Attempt:
     """Return an attempt at a trainable whose module holds ``body``, a function ``train`` among it."""
     name = f"mine_{abs(hash((tmp_path, body)))}"
@@ -32,7 +44,7 @@ def attempt_at(
         metric="acc",
         goal=Goal.MAXIMIZE,
         max_epochs=max_epochs,
-        place=str(tmp_path / "results"),
+        place=place or str(tmp_path / "results"),
         cpus=1,
         gpus=0,
     )
@@ -217,6 +229,17 @@ def test_an_attempt_continues_from_the_checkpoint_that_the_log_knows(tmp_path: P
     said = second.step()
     assert said.report is not None
     assert (said.report.epoch, said.report.score, said.report.checkpoint) == (5, 5.0, "a2-e5")
+
+
+def test_an_attempt_on_another_node_continues_from_object_storage(s3: S3Server, tmp_path: Path) -> None:
+    place = s3.address(tmp_path.name)
+    first = attempt_at(tmp_path, COUNTING, place=place)
+    names = [first.step().report for _ in range(3)]
+    assert [report.checkpoint for report in names if report] == [f"a1-e{epoch}.tar" for epoch in range(1, 4)]
+    shutil.rmtree(attach(place))  # the node is gone
+    said = attempt_at(tmp_path, COUNTING, attempt=2, after_epoch=3, place=place).step()
+    assert said.report is not None
+    assert (said.report.epoch, said.report.score, said.report.checkpoint) == (4, 4.0, "a2-e4.tar")
 
 
 def test_an_attempt_without_a_checkpoint_begins_anew(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tuner.cli.device import add_device, chosen_device
 from tuner.cli.options import add_format, add_progress, add_results, add_root, root_flag, whole_number
+from tuner.facts.addresses import is_address
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
 from tuner.facts.printable import printable
 
@@ -82,7 +83,9 @@ def run(args: argparse.Namespace) -> int:
         folder = ModelFolder(recipe.folder)
         try:
             if not _train(args, recipe, folder):
-                _say(f"{relative_to_cwd(folder.path)} is finished: nothing was trained; anew: --restart")
+                place = relative_to_cwd(folder.path)
+                anew = "remove it first" if is_address(place) else "--restart"
+                _say(f"{place} is finished: nothing was trained; anew: {anew}")
             exported = _export(args, folder)
         except (KeyboardInterrupt, SystemExit) as ended:
             _say(f"interrupted; go on with: {_again(args)}")
