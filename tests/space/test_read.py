@@ -50,6 +50,16 @@ def test_a_file_may_say_next_to_nothing(tmp_path, monkeypatch):
     assert read(tmp_path, "search:\ndata: null\n" + SMALL) == read(tmp_path, "search:\ndata: null\n" + SMALL)
 
 
+@pytest.mark.parametrize("address", ["s3://my-bucket", "s3://my-bucket/searches/of/mine", "s3://my.bucket/a_b=c/"])
+def test_an_address_of_results_stays_what_it_is(tmp_path, address):
+    wanted = address.rstrip("/")
+    assert read(tmp_path, f"results: {address}\n{SMALL}").results == wanted
+    assert read(tmp_path, SMALL, f"results={address}").results == wanted
+    assert read(tmp_path, SMALL, flags={"results": ("--results", address)}).results == wanted
+    with pytest.raises(SearchFileError, match=r"^--results s3://B: error: results s3://B has no bucket in 'B'"):
+        read(tmp_path, SMALL, flags={"results": ("--results", "s3://B")})
+
+
 def test_a_trainable_of_ones_own_is_found_and_never_imported(tmp_path):
     file = read(tmp_path, OWN)
     assert file.data is None
