@@ -37,7 +37,7 @@ class Outcome:
     """How a search ended for now.
 
     Attributes:
-        folder: Its results folder.
+        folder: Its results folder; on object storage a working copy, good for reading while this process lives.
         reason: trials, exhausted, time_budget, aborted, stopped (as ``tuner stop`` asked), SIGINT or SIGTERM; for a dry
             run what it found.
         code: The exit code of the command.
@@ -145,7 +145,7 @@ def _drive(
     info = SearchInfo.of(file.name, file.metric.name, file.metric.goal, file.space)
     if log.notice:
         observer.notice(log.notice)
-    if not (folder.path / "search.json").exists():
+    if not folder.exists:
         data = data_record(file, prepared, weights)
         folder.describe(file, info, data, datetime.now(UTC).isoformat(timespec="seconds"))
     warn_of_versions(folder, observer)
