@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,8 @@ def listening(processes):
 @pytest.mark.slow
 def test_it_listens_on_loopback_and_wants_a_token_that_nobody_else_can_read(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    for name in VARIABLES:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    for name in (*VARIABLES, "RAY_TMPDIR", "TMPDIR"):
         monkeypatch.delenv(name, raising=False)
     import psutil  # ray carries it
 
@@ -37,6 +39,9 @@ def test_it_listens_on_loopback_and_wants_a_token_that_nobody_else_can_read(tmp_
         lines = [word for process in own for word in process.cmdline()]
         written = [file for file in session.rglob("*") if file.is_file() and token.encode() in file.read_bytes()]
         assert ray._raylet.get_authentication_mode() == ray._raylet.AuthenticationMode.TOKEN
+        entered = [path for path in (session, *session.parents) if path.exists() and path.stat().st_mode & 0o077 == 0]
+    assert entered, "another user can go into the folder of the session"
+    assert not session.exists()
     assert addresses and all(address.removeprefix("::ffff:").startswith("127.") for address in addresses)
     assert len(token) == 64
     assert not [word for word in lines if token in word]

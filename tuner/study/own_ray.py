@@ -5,29 +5,48 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 _MODE = "RAY_AUTH_MODE"
 _TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
+#: Below it Ray makes names of up to 85 characters, and those of sockets have at most 107.
+_LONGEST_PLACE = 20
+
 
 @contextlib.contextmanager
-def kept_private() -> Iterator[None]:
+def kept_private() -> Iterator[str | None]:
     """Let a Ray that is started inside listen on loopback alone, and want a token that only this user can know.
 
-    Ray would listen on every interface, and write a token that every user of the machine can read. What the user says
-    in Ray's own variables about tokens stays as it is.
+    Ray would listen on every interface, write a token that every user of the machine can read, and keep sockets and
+    packages of code in a folder that every user can change. What the user says in Ray's own variables stays as it is.
+
+    Yields:
+        The folder for Ray's sessions, ``_temp_dir`` of ``ray.init``; None leaves it to Ray.
     """
     import ray._private.ray_constants as constants
 
     # Ray's own switch for systems on which it never forms clusters; its addresses are then 127.0.0.1.
     forms_clusters, constants.ENABLE_RAY_CLUSTER = constants.ENABLE_RAY_CLUSTER, False
     try:
-        with _private_token():
-            yield
+        with _private_folder() as folder, _private_token():
+            yield folder
     finally:
         constants.ENABLE_RAY_CLUSTER = forms_clusters
+
+
+@contextlib.contextmanager
+def _private_folder() -> Iterator[str | None]:
+    """Yield a folder that nobody else can enter, removed at the end, unless the user has chosen."""
+    if "RAY_TMPDIR" in os.environ:
+        yield None
+        return
+    place = tempfile.gettempdir()
+    short = place if len(place) <= _LONGEST_PLACE else "/tmp"  # noqa: S108 (what is made in it has a name of its own)
+    with tempfile.TemporaryDirectory(prefix="tuner-", dir=short, ignore_cleanup_errors=True) as folder:
+        yield f"{folder}/ray"  # which Ray opens to everybody
 
 
 @contextlib.contextmanager

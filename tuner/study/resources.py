@@ -55,10 +55,15 @@ def local_ray() -> Iterator[tuple[Machine, ...]]:
     _prepare()
     import ray
 
-    with kept_private():
+    with kept_private() as folder:
         try:
-            # "local": without an address Ray joins any cluster that it finds.
-            ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+            ray.init(
+                address="local",  # without an address Ray joins any cluster that it finds
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                _temp_dir=folder,
+            )
         except Exception as error:
             raise ClusterError(f"Ray did not start on this machine: {error}") from error
         try:
