@@ -11,12 +11,12 @@ import pytest
 from tests.study.searches import prepare
 from tuner.cluster.address import job_server_address
 from tuner.cluster.job import checked_id
-from tuner.cluster.package import MOST_BYTES, packed
 from tuner.cluster.portable import check_portable
 from tuner.cluster.submission import command_line, environment, fresh_id
 from tuner.facts.errors import SearchFileError, UsageError
 from tuner.hyperparameters.table import TRAINABLES
 from tuner.space.overrides import Flags
+from tuner.space.package import MOST_BYTES, packed
 from tuner.space.read import read_search_file
 from tuner.space.searchfile import SearchFile
 

@@ -67,10 +67,10 @@ def run(args: argparse.Namespace) -> int:
     """Hand the search in; prints the job's id on stdout, and with ``--wait`` its log on stderr."""
     from tuner.cluster.connect import connect
     from tuner.cluster.job import checked_id
-    from tuner.cluster.package import packed
     from tuner.cluster.portable import check_portable
     from tuner.cluster.submission import environment, fresh_id, submit
     from tuner.hyperparameters.table import TRAINABLES
+    from tuner.space.package import packed
     from tuner.space.read import read_search_file
 
     _check_kind(args)

@@ -13,9 +13,9 @@ from string import Template
 
 import tuner
 from tuner.cluster.job import RESULTS_KEY, SEARCH_KEY
-from tuner.cluster.package import Package
 from tuner.cluster.submission import command_line
 from tuner.facts.errors import UsageError
+from tuner.space.package import Package
 from tuner.space.searchfile import Resources, SearchFile
 
 #: What the manifest names as its image where none is given: a place that people fill in.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tuner.cluster.package import Package
 from tuner.hyperparameters.table import TRAINABLES
 from tuner.space.overrides import Flags, override
+from tuner.space.package import Package
 from tuner.space.problems import Place, Reporter
 from tuner.space.searchfile import SearchFile
 from tuner.space.yaml_nodes import Node, read_yaml

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tuner.cluster.job import RESULTS_KEY, SEARCH_KEY, Job
-from tuner.cluster.package import Package
 from tuner.facts.errors import UsageError
 from tuner.facts.ray_token import TOKEN_VARIABLES
+from tuner.space.package import Package
 from tuner.space.searchfile import SearchFile
 
 if TYPE_CHECKING:

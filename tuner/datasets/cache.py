@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from tuner.datasets.contents import Contents
-from tuner.datasets.entry import read_entry, write_entry
+from tuner.datasets.entry import is_entry, read_entry, write_entry
 from tuner.datasets.prepared import PreparedData
 from tuner.facts.errors import StorageError
 
@@ -60,6 +60,36 @@ class Cache:
             return None
         return read_entry(self.datasets / fingerprint) if fingerprint else None
 
+    def entry(self, fingerprint: str) -> PreparedData | None:
+        """Return the data set of a fingerprint; None if it is not here, or damaged."""
+        return read_entry(self.datasets / fingerprint)
+
+    def take_in(self, fingerprint: str, fetch: Callable[[Path], None]) -> PreparedData:
+        """Put a data set that was decoded elsewhere into the cache; the caller holds the lock.
+
+        Args:
+            fingerprint: Its own.
+            fetch: Puts the files of its entry into an empty folder.
+
+        Raises:
+            StorageError: The cache is full or cannot be written, or what came is not what was meant.
+        """
+        with self._writing(), tempfile.TemporaryDirectory(prefix=".new-", dir=self.datasets) as temporary:
+            beside = Path(temporary) / "entry"
+            beside.mkdir()
+            fetch(beside)
+            if not is_entry(beside, fingerprint):
+                raise StorageError(f"the data set {fingerprint[:12]} arrived damaged")
+            self._place(beside, fingerprint)
+        data = self.entry(fingerprint)
+        assert data is not None, "an entry that was just checked reads back"
+        return data
+
+    def _place(self, beside: Path, fingerprint: str) -> None:
+        target = self.datasets / fingerprint
+        shutil.rmtree(target, ignore_errors=True)  # damaged; processes that map its files keep them
+        beside.replace(target)
+
     def add(self, source: str, contents: Contents) -> PreparedData:
         """Decode a data set into the cache and note where it came from; the caller holds the lock.
 
@@ -71,12 +101,9 @@ class Cache:
             beside = Path(temporary) / "entry"
             beside.mkdir()
             fingerprint = write_entry(beside, contents)
-            target = self.datasets / fingerprint
-            data = read_entry(target)
-            if data is None:
-                shutil.rmtree(target, ignore_errors=True)  # damaged; processes that map its files keep them
-                beside.replace(target)
-                data = read_entry(target)
+            if (data := self.entry(fingerprint)) is None:
+                self._place(beside, fingerprint)
+                data = self.entry(fingerprint)
             note = Path(temporary) / "note"
             note.write_text(fingerprint, encoding="ascii")
             note.replace(self.datasets / "sources" / source)

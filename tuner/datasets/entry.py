@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from tuner.facts.errors import UsageError
 
 #: Version of the arrays' layout and of the rule that makes them from files.
 VERSION = 1
+
+#: All files that an entry may have; those of the test split are there only if there is one.
+FILES = ("meta.json", *(f"{split}_{part}.npy" for split in ("train", "test") for part in ("images", "labels")))
 
 
 def write_entry(folder: Path, contents: Contents) -> str:
@@ -36,16 +40,12 @@ def write_entry(folder: Path, contents: Contents) -> str:
         "train_count": len(contents.train.labels),
         "test_count": 0 if contents.test is None else len(contents.test.labels),
     }
-    fingerprint = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
-    for name in splits:
-        images, labels = load_split(folder, name)
-        fingerprint.update(images.data)
-        fingerprint.update(labels.data)
+    fingerprint = _fingerprint(folder, described)
     with (folder / "meta.json").open("wb") as file:
-        meta = {"version": VERSION, "fingerprint": fingerprint.hexdigest(), **described}
+        meta = {"version": VERSION, "fingerprint": fingerprint, **described}
         file.write(json.dumps(meta, indent=1).encode())
         flush(file)
-    return fingerprint.hexdigest()
+    return fingerprint
 
 
 def read_entry(folder: Path) -> PreparedData | None:
@@ -67,6 +67,26 @@ def read_entry(folder: Path) -> PreparedData | None:
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
     return data if whole and meta["version"] == VERSION and data.fingerprint == folder.name else None
+
+
+def is_entry(folder: Path, fingerprint: str) -> bool:
+    """Return whether the data set of a fingerprint lies in a folder, byte for byte; raises ``OSError``."""
+    try:
+        meta = json.loads((folder / "meta.json").read_bytes())
+        described = {key: meta[key] for key in ("classes", "shape", "train_count", "test_count")}
+        return _fingerprint(folder, described) == fingerprint
+    except (EOFError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _fingerprint(folder: Path, described: Mapping[str, Any]) -> str:
+    """Return the sha256 of a data set in hex: what it is described as, then every byte of its arrays."""
+    fingerprint = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    for name in ("train", "test") if described["test_count"] else ("train",):
+        images, labels = load_split(folder, name)
+        fingerprint.update(images.data)
+        fingerprint.update(labels.data)
+    return fingerprint.hexdigest()
 
 
 def _is_whole(data: PreparedData, name: str, count: int) -> bool:

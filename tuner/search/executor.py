@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,7 +22,7 @@ from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from tuner.facts.errors import ClusterError
+from tuner.facts.errors import ClusterError, ExitCode
 from tuner.facts.records import Decision, State
 from tuner.search.ledger import Ledger
 from tuner.search.messages import Ended, Message
@@ -36,6 +38,7 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # signals are ours
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # results carry a message, no metric
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # nobody reads Ray Tune's own state
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000000000",  # the ledger knows how many there may be
     "TUNE_WARN_THRESHOLD_S": "1000000000",
 }
 
@@ -43,8 +46,11 @@ _ENVIRONMENT = {
 _SECRETS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"})
 
 
-#: How often Ray itself is looked after.
+#: How often Ray itself is looked after, and how long it may take to answer. Ray ends a process that has not reached its
+#: control store for 60 seconds, without another word.
 _LOOK_SECONDS = 5.0
+_ANSWER_SECONDS = 30.0
+_DIED = "Ray died while the search ran; go on with --resume"
 
 
 class Stop(BaseException):
@@ -56,7 +62,7 @@ def execute(
     trainable: type[tune.Trainable],
     job: object,
     *,
-    slots: int,
+    slots: Callable[[], int],
     cpus: float,
     gpus: float,
     reuse: bool,
@@ -70,7 +76,7 @@ def execute(
         trainable: A ``tune.Trainable`` whose config holds ``job`` and ``assignment`` and whose steps return
             ``{MESSAGE: Message}``.
         job: Handed to every trial; small and picklable.
-        slots: How many trials may run side by side.
+        slots: Returns how many trials may run side by side; asked every few seconds, in this thread.
         cpus: CPUs of a trial.
         gpus: GPUs of a trial; may be a fraction.
         reuse: Whether processes serve more than one trial.
@@ -79,14 +85,14 @@ def execute(
 
     Raises:
         StorageError: The log could not be written.
-        ClusterError: Ray died.
+        ClusterError: Ray died, or no node has what a trial takes any more.
     """
-    os.environ.update(_ENVIRONMENT, TUNE_MAX_PENDING_TRIALS_PG=str(slots))
+    os.environ.update(_ENVIRONMENT)
     class_cache.ENV_VARS_TO_PROPAGATE = frozenset(class_cache.ENV_VARS_TO_PROPAGATE) - _SECRETS
     judge = _Judge(ledger)
-    watch = _Watch(ledger, judge, trial_timeout, should_stop)
+    watch = _Watch(ledger, judge, trial_timeout, should_stop, slots)
     scratch = tempfile.TemporaryDirectory(prefix="tuner-", ignore_cleanup_errors=True)
-    with scratch, contextlib.suppress(Stop), _left_to(ledger):
+    with scratch, watch.pulse, contextlib.suppress(Stop), _left_to(ledger):
         tune.run(
             trainable,
             name="search",
@@ -161,15 +167,18 @@ class _Judge(FIFOScheduler):  # type: ignore[misc]  # ray is untyped
         super().__init__()
         self._ledger = ledger
         self.heard: dict[int, float] = {}
-        self._added: set[str] = set()
+        self._failures: dict[str, int] = {}
 
     def on_trial_add(self, tune_controller: object, trial: RayTrial) -> None:
         number = _number(trial)
-        if trial.trial_id not in self._added:
-            self._added.add(trial.trial_id)
+        before, now = self._failures.get(trial.trial_id), trial.num_failures
+        self._failures[trial.trial_id] = now
+        # Ray does not count it as a failure where a node was announced to go away.
+        reason = "its node was taken away" if before == now else "its process was lost"
+        if before is None:
             # Ray counts a trial's failures from here; the log may know of earlier ones.
             trial.max_failures = self._ledger.retries_left(number)
-        elif (again := self._ledger.retry(number, "its process was lost")) is not None:
+        elif (again := self._ledger.retry(number, reason, lost=now > before)) is not None:
             trial.config["assignment"] = again
         self.heard.pop(number, None)
 
@@ -196,17 +205,72 @@ class _Judge(FIFOScheduler):  # type: ignore[misc]  # ray is untyped
         return str(TrialScheduler.STOP if decision is Decision.STOP else TrialScheduler.CONTINUE)
 
 
+class _Pulse:
+    """Asks Ray every few seconds whether any node lives; beside the search, since a Ray that died may never answer.
+
+    Attributes:
+        beats: How often it has answered.
+    """
+
+    def __init__(self) -> None:
+        self.beats = 0
+        self._alive = True
+        self._answered = time.monotonic()
+        self._left = threading.Event()
+
+    @property
+    def felt(self) -> bool:
+        """Whether Ray lives, as far as is known."""
+        return self._alive and self._silence < _ANSWER_SECONDS
+
+    @property
+    def _silence(self) -> float:
+        return time.monotonic() - self._answered
+
+    def _ask(self) -> None:
+        while not self._left.wait(_LOOK_SECONDS):
+            try:
+                self._alive = any(node["Alive"] for node in ray.nodes())
+            except Exception:  # whatever it is, Ray does not answer
+                self._alive = False
+            self._answered = time.monotonic()
+            self.beats += 1
+
+    def _guard(self) -> None:
+        """End the process where the search waits for Ray inside of Ray: it would be ended a little later anyway."""
+        while not self._left.wait(1.0):
+            if self._silence > 1.5 * _ANSWER_SECONDS:
+                sys.stderr.write(f"tuner: error: {_DIED}\n")
+                os._exit(ExitCode.CLUSTER)
+
+    def __enter__(self) -> None:
+        self._answered = time.monotonic()
+        for work in (self._ask, self._guard):
+            threading.Thread(target=work, name="pulse", daemon=True).start()
+
+    def __exit__(self, *error: object) -> None:
+        self._left.set()
+
+
 class _Watch(tune.Callback):  # type: ignore[misc]  # ray is untyped
     """Runs between Ray Tune's events: flushes the log, ends what hangs, leaves the loop when told to."""
 
     def __init__(
-        self, ledger: Ledger, judge: _Judge, trial_timeout: float | None, should_stop: Callable[[], bool]
+        self,
+        ledger: Ledger,
+        judge: _Judge,
+        trial_timeout: float | None,
+        should_stop: Callable[[], bool],
+        slots: Callable[[], int],
     ) -> None:
         self._ledger = ledger
         self._judge = judge
         self._timeout = trial_timeout
         self._should_stop = should_stop
-        self._looked = self._timed = time.monotonic()
+        self._slots = slots
+        self._timed = time.monotonic()
+        self._beats = 0
+        self.pulse = _Pulse()
         self.failure: ClusterError | None = None
 
     def on_step_begin(self, iteration: int, trials: list[RayTrial], **info: object) -> None:
@@ -215,21 +279,21 @@ class _Watch(tune.Callback):  # type: ignore[misc]  # ray is untyped
         self._ledger.flush()
         if self._should_stop() or self._ledger.out_of_time or self._ledger.hopeless is not None:
             raise Stop
-        if time.monotonic() - self._looked > _LOOK_SECONDS:
-            self._look_after_ray()
+        self._follow_nodes()
         if self._timeout is not None:
             self._end_hanging(trials, self._timeout)
 
-    def _look_after_ray(self) -> None:
-        """Ray Tune would wait for ever for a node that died."""
-        self._looked = time.monotonic()
+    def _follow_nodes(self) -> None:
+        """Ray Tune would wait for ever for a Ray that died, and for a node that never comes back."""
         try:
-            alive = any(node["Alive"] for node in ray.nodes())
-        except Exception:  # whatever it is, Ray does not answer
-            alive = False
-        if not alive:
-            self.failure = ClusterError("Ray died while the search ran; go on with --resume")
-            raise Stop
+            if not self.pulse.felt:
+                raise ClusterError(_DIED)
+            if self._beats != self.pulse.beats:  # just now Ray answered, and will again
+                self._beats = self.pulse.beats
+                self._ledger.slots = self._slots()
+        except ClusterError as error:
+            self.failure = error
+            raise Stop from error
 
     def on_trial_start(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: object) -> None:
         self._judge.heard[_number(trial)] = time.monotonic()

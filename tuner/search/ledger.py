@@ -48,6 +48,7 @@ class Ledger:
     Attributes:
         history: All that the log holds. Other threads read it under ``lock``.
         lock: Held while ``history`` changes.
+        slots: How many trials may run side by side; may change while the search runs.
         listeners: Called with each new event after it is in the log.
         failure: The error that writing the log met, or None; nothing can be decided any more then.
     """
@@ -93,7 +94,7 @@ class Ledger:
         self._goal = goal
         self._seed = seed
         self._trials = trials
-        self._slots = slots
+        self.slots = slots
         self._retries = retries
         self._time_budget = time_budget
         self.listeners = list(listeners)
@@ -155,7 +156,7 @@ class Ledger:
 
         Trials that an earlier driver left unfinished, and those that were given back, come first.
         """
-        if len(self._live) >= self._slots or self.exhausted or self.out_of_time:
+        if len(self._live) >= self.slots or self.exhausted or self.out_of_time:
             return None
         if self._unfinished:
             trial, reason, lost = self._unfinished.pop(0)
@@ -168,15 +169,21 @@ class Ledger:
         self._live.add(n)
         return Assignment(n, 1, config)
 
-    def retry(self, number: int, reason: str) -> Assignment | None:
-        """Write down that a process was lost; return the next attempt, or None if the trial has failed for good."""
+    def retry(self, number: int, reason: str, *, lost: bool = True) -> Assignment | None:
+        """Write down that an attempt was cut off; return the next, or None if the trial has failed for good.
+
+        Args:
+            number: The trial's.
+            reason: In a few words.
+            lost: Whether this uses up one of its retries.
+        """
         trial = self.history.trials[number]
         if trial.end is not None:
             return None
-        if trial.lost >= self._retries:
+        if lost and trial.lost >= self._retries:
             self.end(number, Ended(State.FAILED, "lost", reason))
             return None
-        return self._again(trial, reason, lost=True)
+        return self._again(trial, reason, lost=lost)
 
     def give_back(self, number: int, reason: str) -> None:
         """Take back a trial whose process was lost and which its executor will not start again by itself."""

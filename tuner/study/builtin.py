@@ -13,6 +13,7 @@ from tuner.datasets.split import reserved_images
 from tuner.datasets.split_arrays import split_arrays
 from tuner.hyperparameters.table import Hyperparameters, resolve
 from tuner.study.arrays import write_array
+from tuner.study.delivery import data_here, weights_here
 from tuner.study.job import Job, Trainable, probabilities_path
 from tuner.training import normalization
 from tuner.training.checkpoints import best_weights
@@ -32,7 +33,7 @@ def builtin_trainable(job: Job) -> Trainable:
             data,
             device=device_of(job),
             checkpoint=checkpoint,
-            weights=job.weights_of(hyperparameters.model.model) if hyperparameters.model.pretrained else None,
+            weights=weights_here(job, hyperparameters.model.model) if hyperparameters.model.pretrained else None,
             metric=job.metric,
             goal=job.goal,
         )
@@ -51,23 +52,24 @@ def device_of(job: Job) -> torch.device:
 @lru_cache(maxsize=1)
 def _data(job: Job, split_seed: int) -> TrainingData:
     """Return the training and validation images; the test split is not opened."""
-    assert job.data is not None and job.prepared is not None
+    assert job.data is not None
+    prepared = data_here(job)
     arrays = split_arrays(
-        job.prepared,
+        prepared,
         validation=job.data.validation,
         split_seed=split_seed,
         train_images=job.data.train_images,
         reserved=job.reserved,
     )
-    return TrainingData.from_arrays(**vars(arrays), classes=job.prepared.classes, device=device_of(job))
+    return TrainingData.from_arrays(**vars(arrays), classes=prepared.classes, device=device_of(job))
 
 
 def _write_probabilities(
     job: Job, config: Mapping[str, Any], hyperparameters: Hyperparameters, data: TrainingData, checkpoint: Path
 ) -> None:
     """Write down what a trained trial's best weights say about the reserved images, before the trial has ended."""
-    assert job.prepared is not None and job.reserved is not None
-    images, labels = job.prepared.load_train()
+    assert job.reserved is not None
+    images, labels = data_here(job).load_train()
     chosen = torch.from_numpy(images[reserved_images(labels, job.reserved)]).to(device_of(job))
     shape = normalization.input_shape(hyperparameters.input, data.image_shape)
     model = models.build(hyperparameters, shape, len(data.classes))

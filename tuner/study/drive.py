@@ -23,6 +23,7 @@ def drive(
     observer: Observer,
     listeners: Sequence[Listener] = (),
     leaving: Callable[[], bool] = lambda: False,
+    slots: Callable[[], int] | None = None,
 ) -> None:
     """Run what a ledger hands out on a running Ray, until nothing is left, time is up or a signal came.
 
@@ -35,6 +36,7 @@ def drive(
         observer: Shown what happens, after ``listeners`` have heard it.
         listeners: Hear each new event.
         leaving: Asked many times a second, in this thread, whether something else ends it.
+        slots: Returns how many trials may run side by side where that changes; None for ``work.concurrent``.
 
     Raises:
         StorageError: The log could not be written.
@@ -55,7 +57,7 @@ def drive(
             ledger,
             TrialRunner,
             job,
-            slots=work.concurrent,
+            slots=slots or (lambda: work.concurrent),
             cpus=file.resources.cpus_per_trial,
             gpus=file.resources.gpus_per_trial,
             reuse=file.resources.reuse_workers,

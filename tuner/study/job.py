@@ -46,6 +46,8 @@ class Job:
         reserved: Images that no trial sees before it has ended, or None; what each trial's best weights then say
             about them goes into ``probabilities_path``.
         weights: The pretrained weights of each architecture that some trial begins with such.
+        home: On a cluster Ray's id of the driver's node, where data and weights lie as they are named here; None where
+            all runs on the driver's machine.
     """
 
     trainable: str
@@ -61,6 +63,7 @@ class Job:
     fresh_splits: bool = False
     reserved: Reserved | None = None
     weights: tuple[Weights, ...] = ()
+    home: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -72,9 +75,9 @@ class Job:
         """Whether the trainable is the built-in one."""
         return ":" not in self.trainable
 
-    def weights_of(self, model: str) -> Path:
-        """Return the file of an architecture's pretrained weights."""
-        return next(weights.path for weights in self.weights if weights.model == model)
+    def weights_of(self, model: str) -> Weights:
+        """Return an architecture's pretrained weights."""
+        return next(weights for weights in self.weights if weights.model == model)
 
     def split_seed_of(self, config: Mapping[str, Any]) -> int:
         """Return the seed by which a trial of the built-in trainable splits the data."""

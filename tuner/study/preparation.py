@@ -80,20 +80,36 @@ def prepare_weights(file: SearchFile, existing: Folder | None, configs: Configs 
     return found
 
 
-def job_of(file: SearchFile, folder: Path, prepared: PreparedData | None, weights: tuple[Weights, ...]) -> Job:
-    """Return what the trials of a file share; they write below ``folder``, or what it stands for."""
+def job_of(
+    file: SearchFile,
+    folder: Path,
+    prepared: PreparedData | None,
+    weights: tuple[Weights, ...],
+    home: str | None = None,
+) -> Job:
+    """Return what the trials of a file share; they write below ``folder``, or what it stands for.
+
+    Args:
+        file: The search.
+        folder: Its results.
+        prepared: Its data.
+        weights: Its pretrained weights.
+        home: See ``Job``. Workers of a cluster are in a copy of what the search takes along, and import from there:
+            a folder of the same name on another node could hold something else.
+    """
     return Job(
         trainable=file.trainable,
-        import_paths=(str(file.path.absolute().parent), str(Path.cwd())),
+        import_paths=(str(file.path.absolute().parent), str(Path.cwd())) if home is None else (),
         data=file.data,
         prepared=prepared,
         weights=weights,
         metric=file.metric.name,
         goal=file.metric.goal,
         max_epochs=file.scheduler.max_epochs,
-        place=address_of(folder) or str(folder),
+        place=address_of(folder) or str(folder.absolute()),
         cpus=file.resources.cpus_per_trial,
         gpus=file.resources.gpus_per_trial,
+        home=home,
     )
 
 

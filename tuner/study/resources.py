@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from tuner.facts.errors import ClusterError, UsageError
 from tuner.space.searchfile import Resources
@@ -31,18 +32,19 @@ class Machine:
 
 
 @contextlib.contextmanager
-def running_ray(address: str | None) -> Iterator[tuple[Machine, ...]]:
+def running_ray(address: str | None, code: Path | None = None) -> Iterator[tuple[Machine, ...]]:
     """Be on a Ray until the end of the block: one of this process's own, or a cluster; yields its nodes.
 
     Args:
         address: None for one of its own, else ``auto``, HOST or HOST:PORT.
+        code: On a cluster, a folder that workers run in a copy of; None for none.
 
     Raises:
         UsageError: It is no address.
         ClusterError: Ray did not start, or the cluster cannot be joined.
     """
-    with local_ray() if address is None else _joined(address) as machines:
-        yield machines
+    with local_ray() if address is None else _joined(address, code) as found:
+        yield found
 
 
 @contextlib.contextmanager
@@ -67,16 +69,16 @@ def local_ray() -> Iterator[tuple[Machine, ...]]:
         except Exception as error:
             raise ClusterError(f"Ray did not start on this machine: {error}") from error
         try:
-            yield _machines()
+            yield machines()
         finally:
             ray.shutdown()
 
 
 @contextlib.contextmanager
-def _joined(address: str) -> Iterator[tuple[Machine, ...]]:
+def _joined(address: str, code: Path | None) -> Iterator[tuple[Machine, ...]]:
     _prepare()
-    with joined_ray(address):
-        yield _machines()
+    with joined_ray(address, code):
+        yield machines()
 
 
 def _prepare() -> None:
@@ -85,7 +87,8 @@ def _prepare() -> None:
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # what goes wrong in a trial is told once, by us
 
 
-def _machines() -> tuple[Machine, ...]:
+def machines() -> tuple[Machine, ...]:
+    """Return the nodes of the Ray that this process is on."""
     import ray
 
     return tuple(
@@ -95,21 +98,21 @@ def _machines() -> tuple[Machine, ...]:
     )
 
 
-def slots(machines: tuple[Machine, ...], wanted: Resources) -> int:
+def slots(nodes: tuple[Machine, ...], wanted: Resources) -> int:
     """Return how many trials run side by side.
 
     Raises:
         UsageError: A trial asks for more than any machine has: it would wait for ever.
     """
     cpus, gpus = wanted.cpus_per_trial, wanted.gpus_per_trial
-    if gpus > 0 and not any(machine.gpus >= gpus for machine in machines):
-        most = max((machine.gpus for machine in machines), default=0)
+    if gpus > 0 and not any(machine.gpus >= gpus for machine in nodes):
+        most = max((machine.gpus for machine in nodes), default=0)
         offer = f"no machine has more than {most:g}" if most else "there is no GPU"
         raise UsageError(f"resources.gpus_per_trial is {gpus:g}, but {offer}")
-    if not any(machine.cpus >= cpus for machine in machines):
-        most = max((machine.cpus for machine in machines), default=0)
+    if not any(machine.cpus >= cpus for machine in nodes):
+        most = max((machine.cpus for machine in nodes), default=0)
         raise UsageError(f"resources.cpus_per_trial is {cpus:g}, but no machine has more than {most:g}")
-    fitting = sum(_fit(machine, cpus, gpus) for machine in machines)
+    fitting = sum(_fit(machine, cpus, gpus) for machine in nodes)
     if fitting == 0:
         raise UsageError(f"no machine has {cpus:g} CPUs and {gpus:g} GPUs together")
     return fitting if wanted.max_concurrent is None else min(fitting, wanted.max_concurrent)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tuner.datasets.prepared import PreparedData
-from tuner.datasets.split_arrays import split_arrays
 from tuner.facts.errors import ExitCode, relative_to_cwd
 from tuner.facts.provenance import versions
 from tuner.journal.lock import refuse_if_held
@@ -22,14 +18,14 @@ from tuner.space.searchfile import SearchFile
 from tuner.storage.copies import attach
 from tuner.study.drive import drive, exit_code
 from tuner.study.folder import Folder
+from tuner.study.join import checked_address
 from tuner.study.observer import Observer, Work
-from tuner.study.preparation import data_record, job_of, prepare_data, prepare_weights
+from tuner.study.preparation import data_record, job_of
 from tuner.study.publisher import KeptCheckpoints, Publisher
 from tuner.study.requests import Requests
-from tuner.study.resources import running_ray, slots
 from tuner.study.resume import is_finished
 from tuner.study.signals import CaughtSignals, caught_signals
-from tuner.study.weights import Weights
+from tuner.study.workplace import Workplace, workplace
 
 
 @dataclass(frozen=True)
@@ -73,6 +69,8 @@ def run_search(
         address: A Ray cluster to run on: ``auto``, HOST or HOST:PORT; None for this machine.
         observer: Shown what happens.
     """
+    if address is not None:
+        checked_address(address)
     for warning in file.warnings:
         observer.notice(str(warning))
     folder = Folder(attach(file.results) / file.name)
@@ -81,23 +79,21 @@ def run_search(
         return _already_finished(folder)
     with caught_signals() as signals:
         if dry_run:
-            with _machine(file, folder, address, observer) as (concurrent, *_):
-                return Outcome(folder.path, f"dry run, {concurrent} trials side by side", ExitCode.OK)
+            with workplace(file, folder, address, observer) as place:
+                return Outcome(folder.path, f"dry run, {place.slots()} trials side by side", ExitCode.OK)
         if restart and folder.exists:
             observer.notice(f"moved the old results to {relative_to_cwd(folder.move_aside())}")
         with folder.writer() as log:
             # Looked at again: another driver may have come first.
             if folder.exists and is_finished(folder, file, resume, resume_command):
                 return _already_finished(folder)
-            with _machine(file, folder, address, observer) as (concurrent, prepared, weights):
+            with workplace(file, folder, address, observer) as place:
                 signals.note()
                 return _drive(
                     file,
                     folder,
                     log,
-                    prepared=prepared,
-                    weights=weights,
-                    concurrent=concurrent,
+                    place,
                     signals=signals,
                     observer=observer,
                 )
@@ -109,36 +105,12 @@ def _already_finished(folder: Folder) -> Outcome:
     return Outcome(folder.path, closed.reason, ExitCode.OK, already_finished=True)
 
 
-@contextlib.contextmanager
-def _machine(
-    file: SearchFile, folder: Folder, address: str | None, observer: Observer
-) -> Iterator[tuple[int, PreparedData | None, tuple[Weights, ...]]]:
-    """Yield how many trials fit side by side on a running Ray, the data, and the pretrained weights."""
-    doing = "starting Ray on this machine" if address is None else f"joining the Ray cluster at {address}"
-    observer.notice(f"{file.name}: {doing}")
-    with running_ray(address) as machines:
-        concurrent = slots(machines, file.resources)
-        existing = folder if folder.exists else None
-        prepared = prepare_data(file, existing)
-        weights = prepare_weights(file, existing)
-        if file.data is not None and prepared is not None:
-            split_arrays(  # so that counts which the data cannot give are an error here, and trials find it done
-                prepared,
-                validation=file.data.validation,
-                split_seed=file.data.split_seed,
-                train_images=file.data.train_images,
-            )
-        yield concurrent, prepared, weights
-
-
 def _drive(
     file: SearchFile,
     folder: Folder,
     log: Log,
+    place: Workplace,
     *,
-    prepared: PreparedData | None,
-    weights: tuple[Weights, ...],
-    concurrent: int,
     signals: CaughtSignals,
     observer: Observer,
 ) -> Outcome:
@@ -146,9 +118,10 @@ def _drive(
     if log.notice:
         observer.notice(log.notice)
     if not folder.exists:
-        data = data_record(file, prepared, weights)
+        data = data_record(file, place.prepared, place.weights)
         folder.describe(file, info, data, datetime.now(UTC).isoformat(timespec="seconds"))
     warn_of_versions(folder, observer)
+    concurrent = place.slots()
     ledger = _ledger(file, log, concurrent)
     kept = KeptCheckpoints(folder.checkpoints, file.keep_checkpoints, file.metric.goal)
     publisher = Publisher(folder.path, info, ledger, kept, confirm=log.confirm)
@@ -158,12 +131,13 @@ def _drive(
         with Requests(folder.path, observer.notice) as requests:
             drive(
                 ledger,
-                job_of(file, folder.path, prepared, weights),
+                job_of(file, folder.path, place.prepared, place.weights, place.home),
                 file,
                 _work(file, concurrent),
                 signals=signals,
                 observer=observer,
                 listeners=[publisher.heard],
+                slots=place.slots,
                 leaving=lambda: publisher.failure is not None or requests.stop,
             )
     finally:

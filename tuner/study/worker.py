@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import math
 import os
-import platform
 import re
 import time
 import traceback
@@ -16,6 +15,7 @@ from tuner.facts.errors import DivergedError, StorageError
 from tuner.facts.records import State
 from tuner.search.messages import Assignment, Ended, Message, Report, Started
 from tuner.study.checkpoints import TrialCheckpoints
+from tuner.study.delivery import node_name
 from tuner.study.job import Job, load_trainable
 from tuner.study.logfile import LogFile
 from tuner.study.process import device_name, is_out_of_memory, peak_memory_mb, reset_process
@@ -41,8 +41,8 @@ class Attempt:
     def step(self) -> Message:
         """Run to the next report or to the end."""
         message = self._step()
-        if self._log is not None and (message.ended is not None or message.storage_error is not None):
-            self._log.push()
+        if self._log is not None and message.ended is not None:
+            self._log.push()  # now: Ray may end the process before it lets go of the trial
         return message
 
     def _step(self) -> Message:
@@ -113,7 +113,7 @@ class Attempt:
         """Return a message; the first of an attempt says where it runs, which is known only once torch is loaded."""
         started = None
         if self._started is not None:
-            started = Started(at=self._started, node=platform.node(), device=device_name())
+            started = Started(at=self._started, node=node_name(self._job), device=device_name())
             self._started = None
         return Message(self._assignment.number, self._assignment.attempt, started, **said)
 

@@ -1,4 +1,4 @@
-"""What a job takes along: the search file, and for a trainable of one's own the folder that it lies in."""
+"""What a search takes along to a cluster: its file, and for a trainable of one's own the folder that it lies in."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def packed(file: SearchFile, working_dir: Path | None = None) -> Iterator[Packag
     Raises:
         UsageError: There is no such folder, it is too large, or a file in it cannot be read.
     """
-    source = _home(file) if working_dir is None else working_dir
+    source = code_folder(file) if working_dir is None else working_dir
     with tempfile.TemporaryDirectory(prefix="tuner-job-") as temporary:
         target = Path(temporary)
         if source is not None:
@@ -63,7 +63,7 @@ def packed(file: SearchFile, working_dir: Path | None = None) -> Iterator[Packag
         yield Package(target, place)
 
 
-def _home(file: SearchFile) -> Path | None:
+def code_folder(file: SearchFile) -> Path | None:
     """Return the folder where the module of one's own trainable lies; None where it is built in, or installed."""
     if ":" not in file.trainable:
         return None
