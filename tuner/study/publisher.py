@@ -19,6 +19,7 @@ from tuner.study.checkpoint_stores import newest_of, store_of
 
 #: The files are at most five seconds behind; a write may take its time.
 _INTERVAL_SECONDS = 1.5
+_REMOVING_SECONDS = 1.0
 
 
 class KeptCheckpoints:
@@ -51,8 +52,9 @@ class KeptCheckpoints:
             self._dropped.append(self._best.pop()[1])
 
     def remove_dropped(self) -> None:
-        """Remove what is not among the best any more."""
-        while self._dropped:
+        """Remove what is not among the best any more; what takes too long waits for another call or ``tidy``."""
+        began = time.monotonic()
+        while self._dropped and time.monotonic() - began < _REMOVING_SECONDS:
             self._store.remove_trial(self._dropped.pop())
 
     def paths(self) -> dict[int, str]:
@@ -127,8 +129,8 @@ class Publisher(threading.Thread):
         self._confirm()
         with self._ledger.lock:
             history = self._ledger.history.snapshot()
-        self._kept.remove_dropped()
         write_results(self._folder, history, self._info, live=live, kept=self._kept.paths(), ended=self._ended)
+        self._kept.remove_dropped()
 
     def stop(self) -> None:
         """End the thread; what it is writing is written to its end."""
