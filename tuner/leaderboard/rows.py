@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tuner.facts.records import EPOCH_COLUMNS, LEADERBOARD_COLUMNS, METRIC_PREFIX, REPORT_NAMES, Column, Goal, State
 from tuner.journal.history import History, Trial
@@ -15,18 +16,33 @@ from tuner.leaderboard.row import row_of, timestamp
 from tuner.leaderboard.schema import FORMAT_VERSION, arrow_schema, epoch_columns, leaderboard_columns
 
 
+class _Grown:
+    """The rows of trials that have ended, made once, in a table that grows with them."""
+
+    def __init__(self) -> None:
+        self._numbers: set[int] = set()
+        self._rows: Any = None
+
+    def with_others(self, trials: Collection[Trial], schema: Any, make: Callable[[Iterable[Trial]], Any]) -> Any:
+        """Return the rows of all trials, which ``make`` makes; those of trials that have not ended come last."""
+        if self._rows is None or self._rows.schema != schema:  # a trial reported a number that none had before
+            self._numbers, self._rows = set(), schema.empty_table()
+        ended = [trial for trial in trials if trial.end is not None and trial.number not in self._numbers]
+        self._numbers.update(trial.number for trial in ended)
+        self._rows = pa.concat_tables([self._rows, make(ended)]).combine_chunks()
+        return pa.concat_tables([self._rows, make(trial for trial in trials if trial.end is None)])
+
+
 class EndedRows:
-    """What was made of trials that have ended, for a driver that makes both tables again and again.
+    """What was made of trials that have ended, for a driver that makes both tables of a search again and again.
 
     It never changes again, and at ten thousand trials to make it anew would cost the driver a second each time.
-    One for one search.
     """
 
     def __init__(self) -> None:
-        self.rows: dict[int, dict[str, Any]] = {}
+        self.leaderboard = _Grown()
+        self.epochs = _Grown()
         self.metrics: dict[int, frozenset[str]] = {}
-        self.reported: set[int] = set()  # the numbers whose reports are in ``reports``
-        self.reports: Any = None
 
 
 def leaderboard_table(
@@ -49,20 +65,16 @@ def leaderboard_table(
         ended: What the last call of the same driver left.
     """
     ended = EndedRows() if ended is None else ended
-    further = _further_metrics(history, info, LEADERBOARD_COLUMNS, ended)
-    rows = []
-    for trial in history.trials.values():
-        if trial.end is None:
-            rows.append(row_of(trial, history, info, live=live))
-            continue
-        if trial.number not in ended.rows:
-            ended.rows[trial.number] = row_of(trial, history, info, live=live)
-        rows.append({**ended.rows[trial.number], "checkpoint": kept.get(trial.number)})
-    rows = _ranked(rows, info.goal)
     description = {"version": FORMAT_VERSION, **info.to_json(), "live": live, "log_bytes": log_bytes}
-    columns = leaderboard_columns(info, further)
-    values = {column.name: [row.get(column.name) for row in rows] for column in columns}
-    return pa.table(values, schema=arrow_schema(columns, description))
+    columns = leaderboard_columns(info, _further_metrics(history, info, LEADERBOARD_COLUMNS, ended))
+    schema = arrow_schema(columns, description)
+
+    def rows(trials: Iterable[Trial]) -> Any:
+        made = [row_of(trial, history, info, live=live) for trial in trials]
+        return pa.table({name: [row.get(name) for row in made] for name in schema.names}, schema=schema)
+
+    table = _ranked(ended.leaderboard.with_others(history.trials.values(), schema, rows), info.goal)
+    return _with_kept(table, kept).replace_schema_metadata(schema.metadata)
 
 
 def epochs_table(history: History, info: SearchInfo, ended: EndedRows | None = None) -> Any:
@@ -70,13 +82,7 @@ def epochs_table(history: History, info: SearchInfo, ended: EndedRows | None = N
     ended = EndedRows() if ended is None else ended
     columns = epoch_columns(_further_metrics(history, info, EPOCH_COLUMNS, ended))
     schema = arrow_schema(columns, {"version": FORMAT_VERSION, **info.to_json()})
-    if ended.reports is None or ended.reports.schema != schema:  # a trial reported a number that none had before
-        ended.reported, ended.reports = set(), schema.empty_table()
-    trials = history.trials.values()
-    new = [trial for trial in trials if trial.end is not None and trial.number not in ended.reported]
-    ended.reported.update(trial.number for trial in new)
-    ended.reports = pa.concat_tables([ended.reports, _reports(new, info, schema)]).combine_chunks()
-    table = pa.concat_tables([ended.reports, _reports([trial for trial in trials if trial.end is None], info, schema)])
+    table = ended.epochs.with_others(history.trials.values(), schema, lambda trials: _reports(trials, info, schema))
     return table.sort_by([("number", "ascending"), ("epoch", "ascending")])
 
 
@@ -103,19 +109,35 @@ def _reports(trials: Iterable[Trial], info: SearchInfo, schema: Any) -> Any:
     return pa.table([values(column) for column in schema.names], schema=schema)
 
 
-def _ranked(rows: list[dict[str, Any]], goal: Goal) -> list[dict[str, Any]]:
-    sign = -1.0 if goal is Goal.MAXIMIZE else 1.0
+def _ranked(table: Any, goal: Goal) -> Any:
+    """Return a leaderboard's rows in order, the completed ones ranked."""
+    scored = pc.is_valid(table["score"])
+    completed = pc.and_(pc.equal(table["state"], str(State.COMPLETED)), scored)
+    stopped = pc.and_(pc.equal(table["state"], str(State.STOPPED)), scored)
+    keys = {
+        "place": pc.if_else(completed, 0, pc.if_else(stopped, 1, 2)),
+        "score": pc.if_else(pc.or_(completed, stopped), table["score"], None),
+        "number": table["number"],
+    }
+    by_score = "descending" if goal is Goal.MAXIMIZE else "ascending"
+    order = [("place", "ascending"), ("score", by_score), ("number", "ascending")]
+    table = table.take(pc.sort_indices(pa.table(keys), sort_keys=order))
+    ranked = pc.sum(completed).as_py() or 0
+    ranks = [*range(1, ranked + 1), *[None] * (len(table) - ranked)]
+    return _replaced(table, "rank", ranks)
 
-    def by_score(state: State) -> list[dict[str, Any]]:
-        chosen = [row for row in rows if row["state"] == state and row.get("score") is not None]
-        return sorted(chosen, key=lambda row: (sign * row["score"], row["number"]))
 
-    completed, stopped = by_score(State.COMPLETED), by_score(State.STOPPED)
-    for rank, row in enumerate(completed, start=1):
-        row["rank"] = rank
-    placed = {row["number"] for row in (*completed, *stopped)}
-    others = sorted((row for row in rows if row["number"] not in placed), key=lambda row: row["number"])
-    return [*completed, *stopped, *others]
+def _with_kept(table: Any, kept: Mapping[int, str]) -> Any:
+    """Return a leaderboard whose ended trials name the checkpoints that are kept."""
+    rows = zip(*(table[name].to_pylist() for name in ("number", "state", "checkpoint")), strict=True)
+    checkpoints = [kept.get(number) if State(state).finished else last for number, state, last in rows]
+    return _replaced(table, "checkpoint", checkpoints)
+
+
+def _replaced(table: Any, name: str, values: Sequence[Any]) -> Any:
+    index = table.schema.get_field_index(name)
+    field = table.schema.field(index)
+    return table.set_column(index, field, pa.array(values, field.type))
 
 
 def _further_metrics(history: History, info: SearchInfo, columns: Sequence[Column], ended: EndedRows) -> list[str]:
