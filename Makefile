@@ -6,7 +6,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart check test test-slow benchmark
+.PHONY: help setup quickstart check test test-slow test-long benchmark
 
 help:
 	@echo "make setup       install into .venv"
@@ -14,6 +14,7 @@ help:
 	@echo "make check       style, types and architecture"
 	@echo "make test        the tests, in under ten minutes"
 	@echo "make test-slow   clusters, faults and long runs"
+	@echo "make test-long   kills at random moments, half an hour; goes on where it was interrupted"
 	@echo "make benchmark   every benchmark, one JSON line each"
 
 setup: $(STAMP)
@@ -45,6 +46,11 @@ test: setup
 # pytest ends with 5, a failure, if there was nothing to run.
 test-slow: setup
 	$(BIN)/pytest -q -m slow
+
+# What it measured is kept: cp build/long/reliability.jsonl benchmarks/, then docs/reliability.md takes its tables. It begins
+# anew where build/long is removed.
+test-long: setup
+	$(BIN)/python -m tests.long.kills
 
 # The others are no benchmark by themselves, need a GPU or the results of a search, or take hours.
 benchmark: setup

@@ -46,7 +46,7 @@ def test_constraints_are_exact_versions_and_nothing_else():
     assert "tuner" not in constraints()
 
 
-@pytest.mark.parametrize("target", ["setup", "quickstart", "check", "test", "test-slow", "benchmark"])
+@pytest.mark.parametrize("target", ["setup", "quickstart", "check", "test", "test-slow", "test-long", "benchmark"])
 def test_make_target(target):
     subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True)
 

@@ -44,6 +44,7 @@ _JUMPING = """
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_search_whose_clock_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forwards and back while it runs, and back again before it is resumed."""
     prepare(tmp_path)

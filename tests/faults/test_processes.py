@@ -12,12 +12,13 @@ import pytest
 from tests.faults.audit import audit
 from tests.faults.audit import prepare as prepare_formula
 from tests.faults.memory import bounded_memory
+from tests.faults.processes import kill_child
 from tests.study.searches import SPACE, SearchProcess, assert_exactly_once, history, prepare, search
 from tuner.facts.records import State
 from tuner.journal.events import Epoch, Event, Retry
 from tuner.journal.log import read_events
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # also on a machine that does much else
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -154,3 +155,17 @@ def test_memory_that_runs_out(tmp_path: Path) -> None:
         "good": (State.COMPLETED, 1, [1, 2, 3]),
     }
     assert trials["killed always"].end is not None and trials["killed always"].end.stop_reason == "lost"
+
+
+def test_a_ray_that_dies_ends_the_search(tmp_path: Path) -> None:
+    """Its control store is killed, as with the head of a cluster: Ray itself would end the driver after a minute."""
+    prepare_formula(tmp_path)
+    running = SearchProcess(tmp_path, epoch_seconds=0.5)
+    running.until_epochs(6)
+    assert kill_child(running.process.pid, "gcs_server")
+    code, _, err = running.wait()
+    assert code == 4 and err.splitlines()[-1] == "tuner: error: Ray died while the search ran; go on with --resume"
+    before = read_events(tmp_path / "results/s")
+    code, _, err = search(tmp_path, "--resume")
+    assert code == 0, err
+    assert audit(tmp_path, 12, earlier=before).findings == ()

@@ -13,7 +13,7 @@ from tests.study import searches
 from tests.study.searches import SearchProcess, assert_exactly_once, search
 from tuner.journal.log import read_events
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # also on a machine that does much else
 
 TRIALS = 12
 
