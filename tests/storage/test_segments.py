@@ -99,7 +99,8 @@ def test_half_a_line_and_a_changed_line_are_damage(s3: S3Server) -> None:
 
 
 def test_a_second_writer_is_refused_and_told_who_holds_it(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "_BEAT_SECONDS", 0.5)
+    monkeypatch.setattr(lease, "_BEAT_SECONDS", 0.3)
+    monkeypatch.setattr(lease, "_LOOK_SECONDS", 0.1)
     with results_folder(s3.address("two")) as one, results_folder(s3.address("two")) as two:
         with open_log(one) as log:
             assert is_held(two)
@@ -124,11 +125,26 @@ def test_a_dead_writers_lease_is_taken_over(s3: S3Server, monkeypatch: pytest.Mo
         assert not is_held(path)
         objects.put("lease.json", b'{"machine": "another", "process": 1, "host": "there", "writer": "it"}')
         assert is_held(path)
-        monkeypatch.setattr(lease, "_LIFETIME_SECONDS", 3.0)
+        monkeypatch.setattr(lease, "_LIFETIME_SECONDS", 2.0)
+        monkeypatch.setattr(lease, "_LOOK_SECONDS", 0.1)
         with open_log(path):
             content = objects.read("lease.json")
             assert content is not None and b'"it"' not in content.data
         assert objects.get("lease.json") is None
+
+
+def test_of_two_that_come_at_once_one_is_refused(s3: S3Server) -> None:
+    class Beaten(Objects):
+        """The storage as one meets it who sees no lease a moment before another one takes it."""
+
+        def create(self, name, data, *, metadata=None):
+            self.put(name, b'{"process": 1, "host": "there", "writer": "it"}')
+            return super().create(name, data, metadata=metadata)
+
+    objects = Beaten.at(s3.address("at-once"))
+    with pytest.raises(ResultsHeldError, match=r"held by a running search \(process 1 on there\)"):
+        lease.Lease(objects).acquire()
+    assert b'"it"' in (objects.get("lease.json") or b"")
 
 
 def test_a_writer_that_was_asleep_is_fenced(s3: S3Server, tmp_path: Path) -> None:

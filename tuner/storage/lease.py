@@ -54,10 +54,11 @@ class Lease:
             ResultsHeldError: Another process holds it and lives.
             StorageError: The storage fails.
         """
-        wait_until_free(self._objects, self._holder)
-        if not self._objects.create(NAME, self._record()):
+        if wait_until_free(self._objects, self._holder):
             self._objects.put(NAME, self._record())
             time.sleep(_LOOK_SECONDS)
+        else:
+            self._objects.create(NAME, self._record())
         if not self.is_ours():
             raise _held(self._objects, self._holder)
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
@@ -113,8 +114,11 @@ def lessee(objects: Objects) -> str | None:
     return _process(content) if content is not None and _is_live(content) else None
 
 
-def wait_until_free(objects: Objects, holder: str) -> None:
+def wait_until_free(objects: Objects, holder: str) -> bool:
     """Return once no live process holds the lease: at once where there is none, else when it has run out.
+
+    Returns:
+        Whether a dead one's lease lies there.
 
     Raises:
         ResultsHeldError: It was put again meanwhile, so that its holder lives.
@@ -126,6 +130,7 @@ def wait_until_free(objects: Objects, holder: str) -> None:
             raise _held(objects, holder)
         seen = content.data
         time.sleep(_LOOK_SECONDS)
+    return content is not None
 
 
 def _is_live(content: Content) -> bool:
