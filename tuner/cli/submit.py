@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tuner.cli.options import add_file, add_format
 from tuner.cli.search import add_flags, given_flags, option_words
-from tuner.facts.errors import ExitCode, UsageError
+from tuner.facts.errors import ClusterError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from tuner.cluster.job import Job
@@ -132,7 +132,11 @@ def _waited(job: Job, server: JobServer) -> Job:
     try:
         print_log(server.follow(job.id), sys.stderr)
     except (KeyboardInterrupt, SystemExit):
-        print(f"the job {job.id} goes on without this command", file=sys.stderr)
+        stop = shlex.join(["tuner", "stop", job.id, "--address", server.address])
+        print(f"\nthe job goes on without this command; to end it: {stop}", file=sys.stderr)
+        raise
+    except ClusterError:
+        print(f"whether the job {job.id} goes on is not known here", file=sys.stderr)
         raise
     job = server.get(job.id)
     if job.status != "SUCCEEDED" and job.reason:

@@ -157,7 +157,9 @@ class JobServer:
             try:
                 while (piece := runner.run(self._next(pieces, job_id))) is not None:
                     yield piece
-            except (RuntimeError, OSError) as error:  # aiohttp's errors of connections are among the latter
+            except OSError as error:  # aiohttp's errors of connections are such
+                raise ClusterError(f"{self.address} cannot be reached: {_words(error)}") from error
+            except RuntimeError as error:
                 raise self._refused(error) from error
 
     async def _next(self, pieces: AsyncIterator[str], job_id: str) -> str | None:
@@ -243,7 +245,10 @@ def _certificates() -> str | bool:
 
 def _words(error: BaseException) -> str:
     cause = _cause(error)
-    return (cause.strerror if isinstance(cause, OSError) else None) or type(cause).__name__
+    if not isinstance(cause, OSError):
+        return type(cause).__name__
+    # A name that is not found has a negative number, which only its own text explains.
+    return os.strerror(cause.errno) if (cause.errno or 0) > 0 else cause.strerror or type(cause).__name__
 
 
 def _cause(error: BaseException) -> BaseException:
