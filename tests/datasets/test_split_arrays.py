@@ -13,7 +13,7 @@ from tuner.datasets.prepare import prepare
 from tuner.datasets.prepared import PreparedData
 from tuner.datasets.split import Reserved, reserved_images, split
 from tuner.datasets.split_arrays import remove_split, split_arrays
-from tuner.facts.errors import UsageError
+from tuner.facts.errors import StorageError, UsageError
 
 SETTINGS = {"validation": 300, "split_seed": 3, "train_images": 800}
 
@@ -89,3 +89,29 @@ def test_a_split_that_was_cut_short_is_written_again(tmp_path: Path) -> None:
     images = next((prepared.folder / "splits").glob("*/train_images.npy"))
     images.write_bytes(images.read_bytes()[:1000])
     assert len(split_arrays(prepared, validation=300, split_seed=3, train_images=None).train_images) == 1138
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-7] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_changed_byte_in_a_split_is_found_and_mended_by_who_looks(tmp_path: Path) -> None:
+    prepared = prepare("digits", cache=tmp_path)
+    good = split_arrays(prepared, **SETTINGS).train_images.copy()  # type: ignore[arg-type]
+    flip(next((prepared.folder / "splits").glob("*/train_images.npy")))
+    assert not np.array_equal(split_arrays(prepared, **SETTINGS).train_images, good)  # type: ignore[arg-type]
+    assert np.array_equal(split_arrays(prepared, **SETTINGS, check=True).train_images, good)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("file", ["train_images.npy", "train_labels.npy"])
+def test_no_split_is_made_of_changed_images_which_are_decoded_again(tmp_path: Path, file: str) -> None:
+    prepared = prepare("digits", cache=tmp_path)
+    images = prepared.load_train()[0].copy()
+    flip(prepared.folder / file)
+    with pytest.raises(StorageError, match="not what was written there; the same command decodes them again"):
+        split_arrays(prepared, **SETTINGS)  # type: ignore[arg-type]
+    again = prepare("digits", cache=tmp_path)
+    assert again == prepared and np.array_equal(again.load_train()[0], images)
+    split_arrays(again, **SETTINGS)  # type: ignore[arg-type]

@@ -7,8 +7,10 @@ An index into the decoded images would copy them in every process; the split is 
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import tempfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +19,15 @@ import numpy as np
 from filelock import FileLock
 
 from tuner.datasets.contents import Images, Labels
-from tuner.datasets.entry import flush
+from tuner.datasets.entry import flush, is_entry
 from tuner.datasets.prepared import PreparedData, load_split
 from tuner.datasets.split import Indices, Reserved, split
 from tuner.facts.errors import StorageError
 
 _CHUNK = 4096  # images copied at a time: bounds the memory of writing
+
+#: Name of each array's file to the CRC-32 of its bytes.
+_CHECKSUMS = "crc32.json"
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ def split_arrays(
     split_seed: int,
     train_images: int | None,
     reserved: Reserved | None = None,
+    check: bool = False,
 ) -> SplitArrays:
     """Return a search's images; the first process of a machine that asks writes them, the others wait.
 
@@ -51,15 +57,17 @@ def split_arrays(
         split_seed: Seed of the draw.
         train_images: Images to train on, or None for all that are left.
         reserved: Images that belong to neither part, or None.
+        check: Whether to look at every byte of what was written before. A driver does, once.
 
     Raises:
         UsageError: Counts that the data set cannot give.
-        StorageError: The cache is full or cannot be written.
+        StorageError: The cache is full or cannot be written, or the decoded data set in it is not what was written.
     """
     folder = _folder(prepared, validation, split_seed, train_images, reserved)
-    found = _read(folder)
+    found = _read(folder, check=check)
     if found is not None:
         return found
+    _refuse_damaged(prepared)
     images, labels = prepared.load_train()
     train, held_out = split(
         labels, validation=validation, split_seed=split_seed, train_images=train_images, reserved=reserved
@@ -67,7 +75,7 @@ def split_arrays(
     try:
         folder.parent.mkdir(exist_ok=True)
         with FileLock(folder.parent / ".lock"):
-            if _read(folder) is None:
+            if _read(folder, check=check) is None:
                 _write(folder, images, labels, {"train": train, "validation": held_out})
     except OSError as error:
         raise StorageError(f"the cache folder cannot be written ({error.strerror or error})") from error
@@ -97,12 +105,34 @@ def _folder(
     return prepared.folder / "splits" / hashlib.sha256(settings.encode()).hexdigest()[:16]
 
 
-def _read(folder: Path) -> SplitArrays | None:
-    """Return the split that lies in a folder; None if it is missing or cut short."""
+def _refuse_damaged(prepared: PreparedData) -> None:
+    """Refuse a decoded data set whose bytes changed, and remove what makes it one: it is decoded anew the next time."""
+    if not is_entry(prepared.folder, prepared.fingerprint):
+        (prepared.folder / "meta.json").unlink(missing_ok=True)
+        raise StorageError(
+            f"the decoded images in {prepared.folder} are not what was written there; "
+            "the same command decodes them again"
+        )
+
+
+def _read(folder: Path, *, check: bool = False) -> SplitArrays | None:
+    """Return the split that lies in a folder; None if it is missing, cut short or, with ``check``, changed."""
     try:
+        if check and json.loads((folder / _CHECKSUMS).read_bytes()) != _checksums(folder):
+            return None
         return SplitArrays(*load_split(folder, "train"), *load_split(folder, "validation"))
     except (OSError, EOFError, ValueError):
         return None
+
+
+def _checksums(folder: Path) -> dict[str, int]:
+    found = {}
+    for path in folder.glob("*.npy"):
+        found[path.name] = 0
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                found[path.name] = zlib.crc32(block, found[path.name])
+    return found
 
 
 def _write(folder: Path, images: Images, labels: Labels, parts: Mapping[str, Indices]) -> None:
@@ -122,5 +152,6 @@ def _write(folder: Path, images: Images, labels: Labels, parts: Mapping[str, Ind
                 for start in range(0, len(chosen), _CHUNK):
                     file.write(images[chosen[start : start + _CHUNK]].data)
                 flush(file)
-        shutil.rmtree(folder, ignore_errors=True)  # cut short; processes that map its files keep them
+        (beside / _CHECKSUMS).write_text(json.dumps(_checksums(beside)))
+        shutil.rmtree(folder, ignore_errors=True)  # cut short or changed; processes that map its files keep them
         beside.replace(folder)

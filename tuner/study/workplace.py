@@ -68,6 +68,7 @@ def workplace(file: SearchFile, folder: Folder, address: str | None, observer: O
                 validation=file.data.validation,
                 split_seed=file.data.split_seed,
                 train_images=file.data.train_images,
+                check=True,
             )
         with contextlib.nullcontext() if address is None else depot(prepared, weights, observer.notice) as home:
             yield Workplace(room, prepared, weights, home)
