@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tuner.storage.objects import client
+from tuner.storage.client import client
 
 BUCKET = "bucket"
 
@@ -60,6 +61,8 @@ def s3_server() -> Iterator[S3Server]:
     server.start()
     try:
         running = S3Server(*server.get_host_and_port())
+        # moto keeps what it stores for the whole process, also what an earlier server was given.
+        urllib.request.urlopen(urllib.request.Request(f"{running.url}/moto-api/reset", method="POST")).close()
         with pytest.MonkeyPatch.context() as patch:
             for name in [name for name in os.environ if name.startswith("AWS_")]:
                 patch.delenv(name)

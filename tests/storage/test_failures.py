@@ -11,9 +11,10 @@ import pytest
 from tests.storage.proxy import Fault, Proxy, proxy_before
 from tests.storage.server import S3Server, s3
 from tuner.facts.errors import StorageError
-from tuner.storage import objects as module
+from tuner.storage import client as module
 from tuner.storage.objects import Objects
-from tuner.storage.segments import SegmentStorage, read_log, stored_log
+from tuner.storage.segments import SegmentStorage
+from tuner.storage.stored_log import read_log, stored_log
 
 __all__ = ["s3"]
 
@@ -63,7 +64,7 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        (Fault(status=500), "s3://bucket/away/a fails: the object storage says 500"),
+        (Fault(status=500), "s3://bucket/away/a fails: the answer is 500"),
         (Fault(status=403), "s3://bucket/away/a fails: access is denied"),
         (Fault(seconds=1), "s3://bucket/away/a fails: it does not answer"),
         (None, "s3://bucket/away/a fails: it cannot be reached"),
@@ -72,7 +73,7 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(
 def test_what_fails_for_good_is_one_sentence(
     proxy: Proxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: Fault | None, said: str
 ) -> None:
-    monkeypatch.setattr(module, "_TRIES", 2)
+    monkeypatch.setattr(module, "TRIES", 2)
     monkeypatch.setattr(module, "_ANSWER_SECONDS", 0.3)
     module.client.cache_clear()
     objects = Objects.at(proxy.server.address("away"))

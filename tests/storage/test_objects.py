@@ -8,7 +8,8 @@ import pytest
 
 from tests.storage.server import BUCKET, S3Server, s3
 from tuner.facts.errors import StorageError, UsageError
-from tuner.storage.objects import Objects, client
+from tuner.storage.client import client
+from tuner.storage.objects import Objects
 
 __all__ = ["s3"]
 
@@ -74,7 +75,14 @@ def test_errors_name_the_address_and_no_key(s3: S3Server, monkeypatch: pytest.Mo
     client.cache_clear()
     with pytest.raises(StorageError, match="there are no credentials"):
         Objects.at(s3.address("x")).get("a")
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
     client.cache_clear()
+    with pytest.raises(UsageError, match="cannot be used: ProfileNotFound"):
+        Objects.at(s3.address("x"))
+    monkeypatch.delenv("AWS_PROFILE")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "nowhere")
+    with pytest.raises(UsageError, match="cannot be used: no good endpoint"):
+        Objects.at(s3.address("x"))
 
 
 @pytest.mark.parametrize("address", ["s3://", "s3://Bucket/x", "s3://b", f"s3://{BUCKET}/../x", f"s3://{BUCKET}/a//b"])

@@ -15,7 +15,8 @@ from tuner.journal.log import Log, log_size, open_log, read_events
 from tuner.storage import lease
 from tuner.storage.copies import results_folder
 from tuner.storage.objects import Objects
-from tuner.storage.segments import SegmentStorage, read_log, stored_log
+from tuner.storage.segments import SegmentStorage
+from tuner.storage.stored_log import read_log, stored_log
 
 __all__ = ["s3"]
 

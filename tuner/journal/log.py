@@ -13,7 +13,8 @@ from tuner.journal.events import Event, decode, encode
 from tuner.journal.storage import FileStorage, LogStorage
 from tuner.storage.copies import origin
 from tuner.storage.objects import Objects
-from tuner.storage.segments import SegmentStorage, read_log, stored_log
+from tuner.storage.segments import SegmentStorage
+from tuner.storage.stored_log import read_log, stored_log
 
 LOG_FILE = "events.jsonl"
 

@@ -5,7 +5,6 @@ Credentials, region and endpoint come from where boto3 finds them (environment, 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,30 +14,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tuner.facts.addresses import SCHEME, address_problem, split_address
-from tuner.facts.errors import StorageError, UsageError
+from tuner.facts.errors import UsageError
+from tuner.storage.client import TRIES, client, code_of, failures, refused
 
-#: With the pauses between them, tries go on for about a quarter of a minute where nothing answers.
-_TRIES = 6
-_CONNECT_SECONDS = 5
-_ANSWER_SECONDS = 20
-_CONNECTIONS = 32
 _DELETED_AT_ONCE = 1000
 
 _MISSING = {"NoSuchKey", "404", "NotFound"}
 _CONFLICT = "ConditionalRequestConflict"
-
-_REASONS = {
-    "NoSuchBucket": "there is no such bucket",
-    "AccessDenied": "access is denied",
-    "403": "access is denied",
-    "InvalidAccessKeyId": "the credentials are not known there",
-    "SignatureDoesNotMatch": "the credentials are not right",
-    "ExpiredToken": "the credentials have expired",
-    "NoCredentialsError": "there are no credentials in the environment, a profile or the machine's role",
-    "EndpointConnectionError": "it cannot be reached",
-    "ConnectTimeoutError": "it cannot be reached",
-    "ReadTimeoutError": "it does not answer",
-}
 
 _Answer = TypeVar("_Answer")
 
@@ -156,7 +138,7 @@ class Objects:
                 part = {"Objects": keys[start : start + _DELETED_AT_ONCE], "Quiet": True}
                 answer = self._client.delete_objects(Bucket=self._bucket, Delete=part)
                 for error in answer.get("Errors", ()):
-                    raise _refused(self.address, error["Code"])
+                    raise refused(self.address, error["Code"])
 
     def upload(self, name: str, path: Path) -> None:
         """Write a file of any size as one object, which appears whole or not at all."""
@@ -172,8 +154,8 @@ class Objects:
         with self._named(name):
             try:
                 self._client.download_file(self._bucket, self._prefix + name, str(path))
-            except _failures() as error:
-                if _code(error) in _MISSING:
+            except failures() as error:
+                if code_of(error) in _MISSING:
                     return False
                 raise
         return True
@@ -181,8 +163,8 @@ class Objects:
     def _read(self, name: str) -> Content | None:
         try:
             answer = self._client.get_object(**self._key(name))
-        except _failures() as error:
-            if _code(error) in _MISSING:
+        except failures() as error:
+            if code_of(error) in _MISSING:
                 return None
             raise
         date = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
@@ -191,8 +173,8 @@ class Objects:
     def _create(self, name: str, data: bytes, metadata: Mapping[str, str]) -> bool:
         try:
             self._client.put_object(**self._key(name), Body=data, Metadata=dict(metadata), IfNoneMatch="*")
-        except _failures() as error:
-            if _code(error) == "PreconditionFailed":
+        except failures() as error:
+            if code_of(error) == "PreconditionFailed":
                 return False
             raise
         return True
@@ -207,11 +189,11 @@ class Objects:
     @staticmethod
     def _tried(call: Callable[[], _Answer]) -> _Answer:
         """Return what a call returns, tried again where boto3 does not: an answer that broke off, two puts at once."""
-        for _ in range(_TRIES - 1):
+        for _ in range(TRIES - 1):
             try:
                 return call()
-            except _failures() as error:
-                if _code(error) not in {_CONFLICT, "ResponseStreamingError", "IncompleteReadError"}:
+            except failures() as error:
+                if code_of(error) not in {_CONFLICT, "ResponseStreamingError", "IncompleteReadError"}:
                     raise
         return call()
 
@@ -219,52 +201,5 @@ class Objects:
     def _named(self, name: str) -> Iterator[None]:
         try:
             yield
-        except _failures() as error:
-            raise _refused(f"{self.address}/{name}" if name else self.address, _code(error)) from error
-
-
-def _code(error: Exception) -> str:
-    """Return the storage's word for an error, or the kind of one that never reached it."""
-    cause = getattr(error, "last_exception", None) or (error.__context__ if _is_upload(error) else None)
-    if isinstance(cause, Exception):  # a transfer of a file wraps what went wrong
-        return _code(cause)
-    response = getattr(error, "response", None) or {}
-    return str(response.get("Error", {}).get("Code") or type(error).__name__)
-
-
-def _is_upload(error: Exception) -> bool:
-    return type(error).__name__ == "S3UploadFailedError"
-
-
-def _refused(address: str, code: str) -> StorageError:
-    """Return what people are told; the storage's own text may hold a key and is left out."""
-    return StorageError(f"{address} fails: {_REASONS.get(code, f'the object storage says {code}')}")
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """Return what boto3 raises; asked for where something was raised, when it has long been imported."""
-    from boto3.exceptions import Boto3Error  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
-    return Boto3Error, BotoCoreError, ClientError
-
-
-@functools.cache
-def client() -> Any:
-    """Return this process's client of S3; to make one takes half a second.
-
-    Raises:
-        UsageError: boto3 is not installed.
-    """
-    try:
-        import boto3  # noqa: PLC0415 (an extra)
-        from botocore.config import Config  # noqa: PLC0415
-    except ImportError as error:
-        raise UsageError("results on object storage need boto3: pip install 'tuner[s3]'") from error
-    config = Config(
-        connect_timeout=_CONNECT_SECONDS,
-        read_timeout=_ANSWER_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": _TRIES},
-        max_pool_connections=_CONNECTIONS,
-    )
-    return boto3.Session().client("s3", config=config)  # the default session is nobody's and may not be shared
+        except failures() as error:
+            raise refused(f"{self.address}/{name}" if name else self.address, code_of(error)) from error

@@ -10,91 +10,18 @@ empty segment of its own, and from then on nothing that an older one still sends
 
 from __future__ import annotations
 
-import re
 import secrets
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
-from tuner.facts.errors import ResultsDamagedError, ResultsHeldError, StorageError
+from tuner.facts.errors import ResultsHeldError, StorageError
 from tuner.storage.lease import Lease
 from tuner.storage.objects import Objects
+from tuner.storage.stored_log import pack_name, segment_name, stored_log
 
-_SEGMENTS = "segments/"
-_PACKS = "packs/"
 _PACK_SIZE = 500
 
-_THREADS = 16
 #: A dead writer's last puts may still arrive; more than a few of them are no accident.
 _CLAIMS = 20
-
-_SEGMENT_NAME = re.compile(r"segments/(\d{8})\.jsonl")
-_PACK_NAME = re.compile(r"packs/(\d{8})-(\d{8})\.jsonl")
-
-
-@dataclass(frozen=True)
-class StoredLog:
-    """What lies there of a log: packs of the first segments, then the segments after them.
-
-    Attributes:
-        names: The objects to read, in order.
-        size: Their bytes.
-        packed: How many segments the packs hold.
-        segments: How many segments there are, which is also the number of the next.
-    """
-
-    names: tuple[str, ...]
-    size: int
-    packed: int
-    segments: int
-
-    def parts(self, objects: Objects) -> list[bytes]:
-        """Return the bytes of each object.
-
-        Raises:
-            ResultsDamagedError: One of them is gone or ends within a line.
-        """
-        with ThreadPoolExecutor(_THREADS) as pool:
-            parts = list(pool.map(objects.get, self.names))
-        found = []
-        for name, data in zip(self.names, parts, strict=True):
-            if data is None:
-                raise ResultsDamagedError(f"{name} is missing")
-            if data and not data.endswith(b"\n"):
-                raise ResultsDamagedError(f"{name} ends within a line")
-            found.append(data)
-        return found
-
-
-def stored_log(objects: Objects) -> StoredLog:
-    """Return what lies below a prefix of a log.
-
-    Raises:
-        ResultsDamagedError: Segments are missing in between, or something else lies there.
-    """
-    packs = objects.list(_PACKS)
-    packed = 0
-    for pack in packs:
-        first, last = _numbers(pack.name, _PACK_NAME)
-        if first != packed:
-            raise ResultsDamagedError(f"{_PACKS} lacks what comes before {pack.name}")
-        packed = last + 1
-    segments = objects.list(_SEGMENTS, after=_segment(packed - 1) if packed else "")
-    for number, segment in enumerate(segments, start=packed):
-        if _numbers(segment.name, _SEGMENT_NAME) != (number,):
-            raise ResultsDamagedError(f"{_segment(number)} is missing, but {segment.name} is there")
-    stored = [*packs, *segments]
-    return StoredLog(
-        names=tuple(item.name for item in stored),
-        size=sum(item.size for item in stored),
-        packed=packed,
-        segments=packed + len(segments),
-    )
-
-
-def read_log(objects: Objects) -> bytes:
-    """Return the log below a prefix, without locking it; raises as ``stored_log`` and ``StoredLog.parts`` do."""
-    return b"".join(stored_log(objects).parts(objects))
 
 
 class SegmentStorage:
@@ -155,11 +82,13 @@ class SegmentStorage:
         self._pending += data
         if not sync or not self._pending:
             return
+        self._failure = StorageError(f"{self._objects.address}: an earlier write was interrupted")
         try:
             self._put(self._pending)
         except (StorageError, ResultsHeldError) as error:
             self._failure = error
             raise
+        self._failure = None
         self._pending = b""
 
     def confirm(self) -> None:
@@ -184,8 +113,8 @@ class SegmentStorage:
         for _ in range(_CLAIMS):
             stored = stored_log(self._objects)
             parts = stored.parts(self._objects)
-            if self._create(_segment(stored.segments), b""):
-                self._require_fence(_segment(stored.segments))
+            if self._create(segment_name(stored.segments), b""):
+                self._require_fence(segment_name(stored.segments))
                 self._next, self._packed = stored.segments + 1, stored.packed
                 packs = len(parts) - (stored.segments - stored.packed)
                 self._unpacked = [*parts[packs:], b""]
@@ -204,7 +133,7 @@ class SegmentStorage:
             )
 
     def _put(self, data: bytes) -> None:
-        if not self._create(_segment(self._next), data):
+        if not self._create(segment_name(self._next), data):
             raise self._taken_over()
         self._next += 1
         self._unpacked.append(data)
@@ -229,7 +158,7 @@ class SegmentStorage:
             data = b"".join(self._unpacked[: self._pack_size])
             last = self._packed + self._pack_size - 1
             try:
-                self._objects.create(f"{_PACKS}{self._packed:08}-{last:08}.jsonl", data)
+                self._objects.create(pack_name(self._packed, last), data)
             except StorageError:
                 return
             self._packed = last + 1
@@ -243,14 +172,3 @@ class SegmentStorage:
             raise StorageError(
                 f"the working copy of {self._objects.address} is not writable: {error.strerror}"
             ) from error
-
-
-def _segment(number: int) -> str:
-    return f"{_SEGMENTS}{number:08}.jsonl"
-
-
-def _numbers(name: str, pattern: re.Pattern[str]) -> tuple[int, ...]:
-    found = pattern.fullmatch(name)
-    if found is None:
-        raise ResultsDamagedError(f"{name} is no part of a log")
-    return tuple(map(int, found.groups()))
