@@ -34,7 +34,7 @@ from tests.storage.proxy import Fault, Proxy
 from tests.storage.server import BUCKET, S3Server, s3_server
 from tuner.journal.log import open_log
 from tuner.storage.copies import results_folder
-from tuner.storage.objects import client
+from tuner.storage.client import client
 
 _prefixes = count()
 
