@@ -61,7 +61,10 @@ def add_search(parser: argparse.ArgumentParser) -> None:
 def add_search_or_job(parser: argparse.ArgumentParser) -> None:
     """Declare which search of which results folder, or which job of which cluster."""
     parser.add_argument(
-        "name", metavar="NAME", nargs="?", help="the search, or with --address the job; may be left out where one is"
+        "name",
+        metavar="NAME",
+        nargs="?",
+        help="the search, which may be left out where there is one; with --address the job",
     )
     add_results(parser)
     parser.add_argument("--address", metavar="URL", help="the job server of a cluster, such as http://HEAD:8265")

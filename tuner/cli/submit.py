@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from tuner.space.searchfile import SearchFile
 
 _EXAMPLES = """examples:
-  tuner submit cifar10.yaml --address http://head:8265 --results s3://bucket/searches
-  tuner submit cifar10.yaml --address http://head:8265 --results /shared/results --wait
-  tuner submit cifar10.yaml --results s3://bucket/searches --manifest > cifar10-job.yaml
+  tuner submit cifar10.yaml --address http://head:8265 --results s3://bucket/hpo
+  tuner submit cifar10.yaml --address http://head:8265 --results /shared --wait
+  tuner submit cifar10.yaml --results s3://bucket/hpo --manifest > job.yaml
 
-The job goes on whatever becomes of this command. Submitted again, a search that was
-interrupted goes on, and one that is finished says so.
+The job goes on whatever becomes of this command. Submitted again, a search that
+was interrupted goes on, and one that is finished says so.
 """
 
 
