@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -11,9 +12,9 @@ import pytest
 from tests.leaderboard.logs import INFO, NOON, config, demo, trial, write_search
 from tuner.facts.records import EPOCH_COLUMNS, LEADERBOARD_COLUMNS, Goal, State
 from tuner.journal.events import Ask, Open, Retry, Start
-from tuner.journal.history import History
+from tuner.journal.history import History, Trial
 from tuner.leaderboard.info import SearchInfo
-from tuner.leaderboard.row import config_hash
+from tuner.leaderboard.row import config_hash, row_of
 from tuner.leaderboard.rows import EndedRows, epochs_table, leaderboard_table
 
 
@@ -195,3 +196,17 @@ def test_tables_that_grow_with_a_search_are_those_made_at_once() -> None:
         assert grown.equals(leaderboard_table(history, INFO, live=True, kept=kept), check_metadata=True)
         grown = epochs_table(history, INFO, ended)
         assert grown.equals(epochs_table(history, INFO), check_metadata=True)
+
+
+def test_the_row_of_a_trial_that_has_ended_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def noted(ended: Trial, *arguments: Any, **options: Any) -> dict[str, Any]:
+        made.append(ended.number)
+        return row_of(ended, *arguments, **options)
+
+    monkeypatch.setattr("tuner.leaderboard.rows.row_of", noted)
+    history, rows = History(demo()), EndedRows()
+    for _ in range(3):
+        leaderboard_table(history, INFO, live=True, ended=rows)
+    assert sorted(made) == [0, 1, 2, 3, 4, 5, 6, 6, 6]
