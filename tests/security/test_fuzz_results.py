@@ -75,7 +75,7 @@ def changes(draw: st.DrawFn, text: bytes) -> bytes:
     return json.dumps(record).encode()
 
 
-@effort(12)
+@effort(25)
 @given(st.data())
 def test_search_json_is_read_or_its_damage_is_said(good: Path, data: st.DataObject) -> None:
     (good / "leaderboard.parquet").unlink(missing_ok=True)
@@ -106,6 +106,17 @@ def test_commands_end_well_whatever_search_json_holds(
     shutil.copytree(good, folder)
     (folder / "search.json").write_bytes(text.encode(errors="surrogatepass"))
     assert main([*command.split(), "--results", str(tmp_path)]) in (0, 2, 5)
+
+
+@pytest.mark.parametrize("parameters", [None, [], {"lr": [None]}, {"lr": None}, "all"])
+def test_settings_without_parameters_are_damage(good: Path, tmp_path: Path, parameters: object) -> None:
+    folder = tmp_path / "demo"
+    shutil.copytree(good, folder)
+    record = json.loads((folder / "search.json").read_bytes())
+    record["settings"]["parameters"] = parameters
+    (folder / "search.json").write_text(json.dumps(record))
+    with pytest.raises(ResultsDamagedError, match="holds no settings"):
+        stored_search(Folder(folder))
 
 
 @effort(25)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuner.facts.errors import UsageError
+from tuner.facts.errors import ResultsDamagedError, UsageError, relative_to_cwd
 from tuner.facts.records import IN_OWN_FILES
 from tuner.hyperparameters.table import TRAINABLES
 from tuner.space.read import read_settings
@@ -36,7 +36,10 @@ def stored_search(folder: Folder, overrides: Sequence[str] = ()) -> SearchFile:
             folder and no override names it: a results folder may be somebody else's and decides nothing about imports.
     """
     settings = folder.description()["settings"]
-    recorded = _read(settings, ())
+    try:
+        recorded = _read(settings, ())
+    except (KeyError, TypeError, AttributeError, ValueError) as error:  # of what is no error of a search file
+        raise ResultsDamagedError(f"{relative_to_cwd(folder.path)}/search.json holds no settings: {error!r}") from error
     file = _read(settings, overrides)
     differing = differences(portable_settings(recorded), portable_settings(file))
     if differing:
