@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tuner.facts.addresses import is_address
 from tuner.hyperparameters.table import TRAINABLES
 from tuner.space.overrides import Flags, override
 from tuner.space.package import Package
@@ -35,7 +36,7 @@ def check_portable(file: SearchFile, overrides: Sequence[str], flags: Flags, pac
     results = _found(root, ("results",))
     if results is None or results.content is None:
         report.error(Place(str(file.path)), f"'results' is missing; {_KEPT}, by --results or in the file")
-    elif not _is_absolute(results) and "://" not in str(results.plain):
+    elif not _is_absolute(results) and not is_address(str(results.plain)):
         report.error(results.place, f"'{results.plain}' is relative, and a job's own folder is thrown away; {_KEPT}")
     for path in _PATHS:
         node = _found(root, path)

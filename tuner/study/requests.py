@@ -68,7 +68,7 @@ class Requests(threading.Thread):
 
     def __exit__(self, *error: object) -> None:
         self._left.set()
-        self.join()
+        self.join(_LOOK_FAR_SECONDS)  # a look at a storage that went away may take minutes, and is worth nothing now
 
     def run(self) -> None:
         """Look again and again."""
