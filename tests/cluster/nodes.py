@@ -44,11 +44,13 @@ class Node:
         ip: Its address, one of 127.0.0.0/8.
         process: ``ray start --block``.
         output: What that printed.
+        cache: Its cache folder, which no other node has.
     """
 
     ip: str
     process: subprocess.Popen[bytes]
     output: Path
+    cache: Path
 
     def started(self) -> bool:
         """Whether it has joined; fails if it ended instead."""
@@ -89,6 +91,11 @@ class Cluster:
     @property
     def head(self) -> Node:
         return self.nodes[0]
+
+    @property
+    def alive(self) -> list[Node]:
+        """Those that were not killed, the head first."""
+        return [node for node in self.nodes if node.process.poll() is None]
 
     @property
     def address(self) -> str:
@@ -138,13 +145,17 @@ class Cluster:
         with output.open("wb") as file:
             process = subprocess.Popen(
                 [str(Path(sys.executable).with_name("ray")), "start", *arguments, *common],
-                env=os.environ | _SETTINGS | self.environment | dict(environment or {}),
+                env=os.environ
+                | _SETTINGS
+                | self.environment
+                | {"TUNER_CACHE": str(self.folder / f"cache-{place}")}
+                | dict(environment or {}),
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )
-        self.nodes.append(Node(ip, process, output))
+        self.nodes.append(Node(ip, process, output, self.folder / f"cache-{place}"))
         return self.nodes[-1]
 
     def _said(self, pattern: str) -> str:

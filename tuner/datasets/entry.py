@@ -75,7 +75,7 @@ def is_entry(folder: Path, fingerprint: str) -> bool:
         meta = json.loads((folder / "meta.json").read_bytes())
         described = {key: meta[key] for key in ("classes", "shape", "train_count", "test_count")}
         return _fingerprint(folder, described) == fingerprint
-    except (EOFError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, EOFError, ValueError, KeyError, TypeError):
         return False
 
 

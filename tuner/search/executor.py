@@ -17,6 +17,8 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.air.execution._internal import actor_manager
+from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
@@ -89,6 +91,8 @@ def execute(
     """
     os.environ.update(_ENVIRONMENT)
     class_cache.ENV_VARS_TO_PROPAGATE = frozenset(class_cache.ENV_VARS_TO_PROPAGATE) - _SECRETS
+    # A process that a cluster's memory monitor ended is a lost one too; Ray Tune would end with it.
+    actor_manager.RayActorError = (RayActorError, OutOfMemoryError)
     judge = _Judge(ledger)
     watch = _Watch(ledger, judge, trial_timeout, should_stop, slots)
     scratch = tempfile.TemporaryDirectory(prefix="tuner-", ignore_cleanup_errors=True)

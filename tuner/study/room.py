@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Callable
@@ -69,7 +70,14 @@ class ClusterRoom:
             fitting = 1
         else:
             self._lacking_since = None
-        return max(fitting, self._wanted.max_concurrent or 0) if growing else fitting
+        return self._with_waiting(fitting) if growing else fitting
+
+    def _with_waiting(self, fitting: int) -> int:
+        """Return how many trials an autoscaler is shown: it adds nodes only for what waits.
+
+        Ray does not tell how far it would grow. Without ``max_concurrent`` a few more than fit wait all the time.
+        """
+        return self._wanted.max_concurrent or fitting + math.ceil(fitting / 4)
 
 
 def is_autoscaled() -> bool:
