@@ -42,6 +42,8 @@ SPACE = """
       x: {min: 0.0, max: 1.0}
 """
 
+TRIALS = 12
+
 
 @dataclass(frozen=True)
 class Audit:
@@ -224,7 +226,7 @@ def _wrong_rows(history: History, rows: list[dict[str, Any]], folder: Path) -> I
         scored = state in (State.COMPLETED, State.STOPPED)
         x = trial.ask.config["x"]
         expected = {
-            "search": history_name(folder),
+            "search": _name(folder),
             "state": state,
             "rank": ranks.get(trial.number),
             "epochs_run": last,
@@ -243,7 +245,7 @@ def _wrong_rows(history: History, rows: list[dict[str, Any]], folder: Path) -> I
             yield f"the checkpoint of trial {trial.number} is not of epoch {last}"
 
 
-def history_name(folder: Path) -> str:
+def _name(folder: Path) -> str:
     """Return the name under which a search was begun; a copied folder keeps it."""
     return str(json.loads((folder / "search.json").read_text())["settings"]["name"])
 

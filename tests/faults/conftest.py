@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.audit import TRIALS
 from tests.faults.simulated import run_in_this_process
-
-#: Of the search that ``searched`` holds.
-TRIALS = 12
 
 
 @pytest.fixture(scope="session")

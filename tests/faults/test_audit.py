@@ -13,8 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from tests.faults.audit import audit
-from tests.faults.conftest import TRIALS
+from tests.faults.audit import TRIALS, audit
 from tuner.facts.records import Decision, State
 from tuner.journal.events import Ask, End, Epoch, Event, Rung, encode
 from tuner.journal.log import read_events

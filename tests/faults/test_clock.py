@@ -10,7 +10,7 @@ from textwrap import dedent
 import pandas as pd
 import pytest
 
-from tests.faults.audit import audit, prepare
+from tests.faults.audit import TRIALS, audit, prepare
 from tests.search.simulation import Simulation
 from tests.study.searches import SearchProcess, search
 from tuner.journal.events import Ask, Open
@@ -65,7 +65,7 @@ def test_a_search_whose_clock_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     offset.write_text(str(-9 * HOUR))
     code, _, err = search(tmp_path, "--resume", *limits)
     assert code == 0 and "time budget" not in err, err
-    assert audit(tmp_path, 12, earlier=before).findings == ()
+    assert audit(tmp_path, TRIALS, earlier=before).findings == ()
     board = pd.read_parquet(tmp_path / "results/s/leaderboard.parquet")
     uninterrupted = board[board["attempts"] == 1]
     assert len(uninterrupted) and uninterrupted["overhead_seconds"].max() < HOUR

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.audit import audit, prepare
+from tests.faults.audit import TRIALS, audit, prepare
 from tests.study import searches
 from tests.study.searches import SearchProcess, assert_exactly_once, search
 from tuner.journal.events import Ask, End
@@ -81,7 +81,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     code, _, err = search(tmp_path, "--resume")
     assert code == 0, err
     assert f"warning: versions changed since this search began: optuna 4.5.0 is now {now}" in err
-    assert audit(tmp_path, 12).findings == ()
+    assert audit(tmp_path, TRIALS).findings == ()
 
 
 def test_a_signal_while_it_starts(tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.audit import audit
-from tests.faults.conftest import TRIALS
+from tests.faults.audit import TRIALS, audit
 from tuner.cli.main import main
 from tuner.journal.events import Close, encode
 from tuner.journal.log import read_events

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.audit import audit
+from tests.faults.audit import TRIALS, audit
 from tests.faults.audit import prepare as prepare_formula
 from tests.faults.memory import bounded_memory
 from tests.faults.processes import kill_child
@@ -168,4 +168,4 @@ def test_a_ray_that_dies_ends_the_search(tmp_path: Path) -> None:
     before = read_events(tmp_path / "results/s")
     code, _, err = search(tmp_path, "--resume")
     assert code == 0, err
-    assert audit(tmp_path, 12, earlier=before).findings == ()
+    assert audit(tmp_path, TRIALS, earlier=before).findings == ()

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.audit import audit, prepare
+from tests.faults.audit import TRIALS, audit, prepare
 from tests.faults.disks import enlarge, failing_disk, fill, small_disk
 from tests.study import searches
 from tests.study.searches import SearchProcess, assert_exactly_once, search
 from tuner.journal.log import read_events
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # also on a machine that does much else
-
-TRIALS = 12
 
 
 def assert_one_sentence(err: str, said: str) -> None:
