@@ -63,12 +63,12 @@ class SearchProcess:
 
     def wait(self) -> tuple[int, str, str]:
         """Return exit code, stdout and stderr once it has ended."""
-        out, err = self.process.communicate(timeout=240)
+        out, err = self.process.communicate(timeout=400)
         return self.process.returncode, out, err
 
     def until_epochs(self, count: int) -> None:
         """Wait until the log holds so many reports."""
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while self.epochs() < count:
             assert self.process.poll() is None, self.wait()[2]
             assert time.monotonic() < deadline, "the search made no progress"
