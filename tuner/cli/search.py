@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tuner.cli.options import add_file, add_format, add_progress, whole_number
 from tuner.facts.addresses import is_address
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
+from tuner.facts.printable import printable
 from tuner.facts.records import IN_OWN_FILES
 
 if TYPE_CHECKING:
@@ -56,10 +57,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted search, or start it")
     parser.add_argument("--restart", action="store_true", help="move an existing folder to <name>.<k> and start anew")
     parser.add_argument("--dry-run", action="store_true", help="check file, data and machine; touch no results")
-    add_progress(parser)
     parser.add_argument(
         "--address", metavar="HOST", help="run on a Ray cluster: auto, HOST or HOST:PORT; without it on this machine"
     )
+    add_progress(parser)
     parser.add_argument(
         "--top", type=whole_number(0), default=10, metavar="K", help="rows of the leaderboard at the end"
     )
@@ -88,8 +89,8 @@ def run(args: argparse.Namespace) -> int:
         restart=args.restart,
         dry_run=args.dry_run,
         resume_command=resume_command(args),
-        observer=observer(args.progress),
         address=args.address,
+        observer=observer(args.progress),
     )
     if args.dry_run:
         if args.json:
@@ -153,7 +154,7 @@ def _print_result(outcome: Any, args: argparse.Namespace) -> None:
     elif outcome.reason == "stopped":
         print(f"stopped, as 'tuner stop' asked; go on with: {resume_command(args)}", file=sys.stderr)
     elif outcome.error is not None:
-        print(f"ended early: the first trials all failed with: {outcome.error}", file=sys.stderr)
+        print(f"ended early: the first trials all failed with: {printable(outcome.error)}", file=sys.stderr)
     elif outcome.reason == "time_budget" and not outcome.already_finished:
         print("the time budget is used up; go on with a larger --time-budget and --resume", file=sys.stderr)
     elif outcome.code == ExitCode.ABORTED:
