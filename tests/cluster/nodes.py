@@ -22,6 +22,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+#: The command ``ray``.
+RAY = str(Path(sys.executable).with_name("ray"))
+
 _STARTED = "This command will now block forever"
 _START_SECONDS = 180.0  # far more than an idle machine needs
 
@@ -45,18 +48,26 @@ class Node:
         process: ``ray start --block``.
         output: What that printed.
         cache: Its cache folder, which no other node has.
+        folder: Where Ray keeps its files.
     """
 
     ip: str
     process: subprocess.Popen[bytes]
     output: Path
     cache: Path
+    folder: Path
 
     def started(self) -> bool:
         """Whether it has joined; fails if it ended instead."""
         text = self.output.read_text(errors="replace")
         assert self.process.poll() is None, text
         return _STARTED in text
+
+    @property
+    def id(self) -> str:
+        """What Ray calls it."""
+        (port,) = self.folder.glob("session_*/metrics_agent_port_*")
+        return port.name.rpartition("_")[2]
 
     def kill(self) -> None:
         """Kill -9 of everything on the node, trials included."""
@@ -140,22 +151,19 @@ class Cluster:
         ip, output = f"{self.network}.{place}", self.folder / f"node-{place}.txt"
         common = ["--block", "--node-ip-address", ip, "--num-cpus", f"{cpus:g}", "--num-gpus", f"{gpus:g}"]
         # Nodes that share a folder and start at the same time choose the same names for their sockets.
-        common += ["--temp-dir", str(self.folder / str(place)), "--object-store-memory", str(80 * 2**20)]
+        folder, cache = self.folder / str(place), self.folder / f"cache-{place}"
+        common += ["--temp-dir", str(folder), "--object-store-memory", str(80 * 2**20)]
         common += ["--min-worker-port", "0", "--max-worker-port", "0", "--dashboard-agent-listen-port", "0"]
         with output.open("wb") as file:
             process = subprocess.Popen(
-                [str(Path(sys.executable).with_name("ray")), "start", *arguments, *common],
-                env=os.environ
-                | _SETTINGS
-                | self.environment
-                | {"TUNER_CACHE": str(self.folder / f"cache-{place}")}
-                | dict(environment or {}),
+                [RAY, "start", *arguments, *common],
+                env=os.environ | _SETTINGS | self.environment | {"TUNER_CACHE": str(cache)} | dict(environment or {}),
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )
-        self.nodes.append(Node(ip, process, output, self.folder / f"cache-{place}"))
+        self.nodes.append(Node(ip, process, output, cache, folder))
         return self.nodes[-1]
 
     def _said(self, pattern: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tests.cluster.nodes import Cluster, cluster, until
-from tests.study.searches import SPACE, SearchProcess, assert_exactly_once, history, prepare, search
+from tests.cluster.nodes import RAY, Cluster, cluster, until
+from tests.study.searches import SPACE, SearchProcess, assert_exactly_once, events_of, history, prepare, search
 from tuner.datasets.entry import FILES
 from tuner.facts.errors import ExitCode
+from tuner.journal.events import Retry
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -26,12 +28,13 @@ UNORDERED = SPACE.replace("algorithm: tpe", "algorithm: random").replace(
 )
 UNORDERED = UNORDERED.replace("reduction_factor: 3, ", "").replace(", max_concurrent: 2", "")
 
+#: Trials that take far longer than a process needs to start: shorter ones would all go to processes that are free.
 DIGITS = """
     name: s
     data: {dataset: digits, validation: 200}
     search: {algorithm: random, trials: 100000, seed: 1}
     scheduler: {type: none}
-    parameters: {model: mlp, epochs: 2, lr: {min: 0.01, max: 0.1, log: true}}
+    parameters: {model: mlp, epochs: 500, lr: {min: 0.01, max: 0.1, log: true}}
 """
 
 
@@ -54,7 +57,7 @@ def test_a_killed_node_costs_at_most_an_epoch_a_trial_and_changes_no_result(node
     doomed = nodes.add(2, environment={"EPOCH_SECONDS": "0.2"})
 
     running = SearchProcess(there, "--address", nodes.address, environment=nodes.environment)
-    until(lambda: running.process.poll() is not None or node_count(there) == 3)
+    until(lambda: running.process.poll() is not None or len(nodes_of(there)) == 3)
     running.until_epochs(running.epochs() + 6)
     doomed.kill()
     code, _, err = running.wait()
@@ -77,8 +80,37 @@ def test_a_killed_node_costs_at_most_an_epoch_a_trial_and_changes_no_result(node
     ]
 
 
-def node_count(folder: Path) -> int:
-    return len({start.node for trial in history(folder).trials.values() for start in trial.starts})
+def test_a_node_that_is_taken_away_uses_up_no_retry(nodes: Cluster, tmp_path: Path) -> None:
+    """As clouds do with machines that they sell for less: a warning, and then it is gone."""
+    prepare(tmp_path, space=UNORDERED)
+    doomed = nodes.add(2, environment={"EPOCH_SECONDS": "0.5"})
+    running = SearchProcess(tmp_path, "--address", nodes.address, "--set", "retries=0", environment=nodes.environment)
+    until(lambda: running.process.poll() is not None or doomed.id in nodes_of(tmp_path))
+    warning = (
+        "--reason",
+        "DRAIN_NODE_REASON_PREEMPTION",
+        "--reason-message",
+        "sold",
+        "--deadline-remaining-seconds",
+        "1",
+    )
+    subprocess.run(
+        [RAY, "drain-node", "--address", nodes.address, "--node-id", doomed.id, *warning],
+        env=os.environ | nodes.environment,
+        check=True,
+        capture_output=True,
+    )
+    doomed.kill()
+    code, _, err = running.wait()
+    assert code == 0, err
+    assert_exactly_once(tmp_path, 12)
+    retries = [event for event in events_of(tmp_path) if isinstance(event, Retry)]
+    assert retries
+    assert {(event.reason, event.lost) for event in retries} == {("its node was taken away", False)}
+
+
+def nodes_of(folder: Path) -> set[str]:
+    return {start.node for trial in history(folder).trials.values() for start in trial.starts}
 
 
 def test_data_reaches_each_node_once_also_one_that_joins_late(nodes: Cluster, tmp_path: Path) -> None:
@@ -87,7 +119,7 @@ def test_data_reaches_each_node_once_also_one_that_joins_late(nodes: Cluster, tm
     running = SearchProcess(tmp_path, "--address", nodes.address, environment=environment)
     running.until_epochs(1)
     late = nodes.add(2)
-    until(lambda: node_count(tmp_path) == len(nodes.alive) - 1)
+    until(lambda: len(nodes_of(tmp_path)) == len(nodes.alive) - 1)
     running.process.send_signal(signal.SIGINT)
     code, _, err = running.wait()
     assert code == ExitCode.SIGINT, err
@@ -100,7 +132,7 @@ def test_data_reaches_each_node_once_also_one_that_joins_late(nodes: Cluster, tm
     assert f"sent {size * len(receivers) / 1e6:,.1f} MB of data to {len(receivers)} nodes, once to each" in err
 
     before = {path: path.stat().st_mtime_ns for path in late.cache.rglob("*.npy")}
-    again = ("--name", "again", "--trials", "8")
+    again = ("--name", "again", "--trials", "8", "--set", "epochs=1")
     code, _, err = search(tmp_path, "--address", nodes.address, *again, environment=environment)
     assert code == 0, err
     assert "MB of data" not in err
@@ -108,7 +140,7 @@ def test_data_reaches_each_node_once_also_one_that_joins_late(nodes: Cluster, tm
 
 
 def test_a_cache_that_cannot_be_written_ends_the_search(nodes: Cluster, tmp_path: Path) -> None:
-    prepare(tmp_path, space=DIGITS.replace("digits", "synthetic"))
+    prepare(tmp_path, space=DIGITS.replace("digits", "synthetic").replace("500", "1"))
     for node in nodes.alive[1:]:
         shutil.rmtree(node.cache, ignore_errors=True)
         node.cache.write_text("a file")
