@@ -54,4 +54,4 @@ test-long: setup
 
 # The others are no benchmark by themselves, need a GPU or the results of a search, or take hours.
 benchmark: setup
-	@set -e; for name in step loop overhead leaderboard; do $(BIN)/python benchmarks/$$name.py; done
+	@set -e; for name in step loop overhead leaderboard driver log cluster; do $(BIN)/python benchmarks/$$name.py; done

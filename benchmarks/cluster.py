@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common import cpu, versions
+from common import machine, versions
 from formula import SEARCH_FILE
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -171,7 +171,9 @@ def print_created_bytes(address: str) -> None:
 def measured(nodes: int, cpus: int, trials_per_slot: int, pause: float) -> Iterable[dict[str, Any]]:
     """Yield a record of each side on one cluster, one after the other."""
     scale = Scale(nodes, nodes * cpus, nodes * cpus * trials_per_slot, pause)
-    with cluster([cpus] * nodes) as running:
+    with cluster([]) as running:
+        for _ in range(nodes):  # one after the other: eight at once starve each other on two cores
+            running.add(cpus)
         for side, run in SIDES.items():
             with tempfile.TemporaryDirectory() as name:
                 folder = Path(name)
@@ -179,7 +181,7 @@ def measured(nodes: int, cpus: int, trials_per_slot: int, pause: float) -> Itera
                 before = created_bytes(running)
                 ran, epochs = run(running, folder, scale)
                 store = created_bytes(running) - before
-            yield {
+            cell = {
                 "side": side,
                 **vars(scale),
                 "epochs": epochs,
@@ -192,6 +194,8 @@ def measured(nodes: int, cpus: int, trials_per_slot: int, pause: float) -> Itera
                 "driver_peak_mb": ran.peak_mb,
                 "store_bytes": store,
             }
+            print(json.dumps(cell), file=sys.stderr, flush=True)  # what is done is not lost with the next
+            yield cell
 
 
 def main() -> None:
@@ -205,8 +209,9 @@ def main() -> None:
     if args.store is not None:
         print_created_bytes(args.store)
         return
+    where = machine()
     cells = [cell for nodes in args.nodes for cell in measured(nodes, args.cpus, args.trials, args.pause)]
-    print(json.dumps({"benchmark": "cluster", "cells": cells, **versions("ray", "optuna"), "cpu": cpu()}))
+    print(json.dumps({"benchmark": "cluster", "cells": cells, **where, "versions": versions("ray", "optuna")}))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -24,6 +25,11 @@ def rounds(functions: Mapping[str, Callable[[], float]], count: int) -> dict[str
 def versions(*packages: str) -> dict[str, str]:
     """Return Python's version and that of each package."""
     return {"python": platform.python_version(), **{package: version(package) for package in packages}}
+
+
+def machine() -> dict[str, object]:
+    """Return what figures of a whole machine depend upon; called before anything is measured."""
+    return {"cpu": cpu(), "cores": os.cpu_count(), "load_before": round(os.getloadavg()[0], 1)}
 
 
 def cpu() -> str:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import optuna
-from common import cpu, versions
+from common import machine, versions
 from formula import EPOCHS, SEARCH_FILE, numbers
 
 from tuner.facts.records import Decision, State
@@ -307,6 +307,7 @@ def main() -> None:
         part = SIDES[side][int(step)]
         print(json.dumps(part(Path(folder), trials, slots, asks)))
         return
+    where = machine()
     cells = [
         measured(side, trials, slots, args.asks, args.folder)
         for trials in args.trials
@@ -314,7 +315,7 @@ def main() -> None:
         for side in SIDES
         if side == "tuner" or trials <= args.peer_trials
     ]
-    print(json.dumps({"benchmark": "driver", "cells": cells, **versions("optuna", "pyarrow"), "cpu": cpu()}))
+    print(json.dumps({"benchmark": "driver", "cells": cells, **where, "versions": versions("optuna", "pyarrow")}))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from common import cpu, versions
+from common import machine, versions
 from driver import fill
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -33,8 +33,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.storage.proxy import Fault, Proxy
 from tests.storage.server import BUCKET, S3Server, s3_server
 from tuner.journal.log import open_log
-from tuner.storage.copies import results_folder
 from tuner.storage.client import client
+from tuner.storage.copies import results_folder
 
 _prefixes = count()
 
@@ -80,6 +80,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="a folder on the disk that counts")
     args = parser.parse_args()
+    where = machine()
     cells = [(delay, checkpoints) for delay in (None, *args.delays) for checkpoints in (True, False)]
     runs: dict[tuple[int | None, bool], list[dict[str, float]]] = {cell: [] for cell in cells}
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -90,12 +91,13 @@ def main() -> None:
     records: list[dict[str, Any]] = [
         {
             "storage": "disk" if delay is None else f"s3 + {delay} ms",
+            "delay_ms": delay,
             "reports": "durable" if checkpoints else "grouped",
             **{name: median(run[name] for run in found) for name in found[0]},
         }
         for (delay, checkpoints), found in runs.items()
     ]
-    print(json.dumps({"benchmark": "log", "cells": records, **versions("boto3", "moto"), "cpu": cpu()}))
+    print(json.dumps({"benchmark": "log", "cells": records, **where, "versions": versions("boto3", "moto")}))
 
 
 if __name__ == "__main__":
