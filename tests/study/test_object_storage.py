@@ -93,13 +93,16 @@ def test_a_driver_that_was_asleep_is_taken_over_and_stops(s3: S3Server, tmp_path
     asleep.until_epochs(5)
     os.kill(asleep.process.pid, signal.SIGSTOP)
     try:
-        code, _, err = search(tmp_path, "--resume")
-        assert code == 0, err
+        other = SearchProcess(tmp_path, "--resume", epoch_seconds=0.3)
+        other.until_epochs(asleep.epochs() + 1)
     finally:
         os.kill(asleep.process.pid, signal.SIGCONT)
     code, _, err = asleep.wait()
-    assert code == 5 and f"{address}/s was taken over by another search" in err, err
+    # Its own Ray may have given it up before it learns of the other driver.
+    assert code in (4, 5) and ("was taken over by another search" in err) == (code == 5), err
     assert "Traceback" not in err
+    code, _, err = other.wait()
+    assert code == 0, err
     assert_exactly_once(tmp_path, 12)
     assert_leaderboard_is_the_logs(s3, tmp_path, "asleep")
 
