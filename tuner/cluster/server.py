@@ -248,7 +248,8 @@ def _words(error: BaseException) -> str:
     if not isinstance(cause, OSError):
         return type(cause).__name__
     # A name that is not found has a negative number, which only its own text explains.
-    return os.strerror(cause.errno) if (cause.errno or 0) > 0 else cause.strerror or type(cause).__name__
+    number = cause.errno or 0
+    return os.strerror(number) if number > 0 else cause.strerror or type(cause).__name__
 
 
 def _cause(error: BaseException) -> BaseException:
