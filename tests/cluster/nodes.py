@@ -66,7 +66,7 @@ class Node:
     @property
     def id(self) -> str:
         """What Ray calls it."""
-        (port,) = self.folder.glob("session_*/metrics_agent_port_*")
+        (port,) = self.folder.glob("session_2*/metrics_agent_port_*")  # and not session_latest
         return port.name.rpartition("_")[2]
 
     def kill(self) -> None:

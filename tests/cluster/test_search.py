@@ -83,7 +83,7 @@ def test_a_killed_node_costs_at_most_an_epoch_a_trial_and_changes_no_result(node
 def test_a_node_that_is_taken_away_uses_up_no_retry(nodes: Cluster, tmp_path: Path) -> None:
     """As clouds do with machines that they sell for less: a warning, and then it is gone."""
     prepare(tmp_path, space=UNORDERED)
-    doomed = nodes.add(2, environment={"EPOCH_SECONDS": "0.5"})
+    doomed = nodes.add(2, environment={"EPOCH_SECONDS": "5"})
     running = SearchProcess(tmp_path, "--address", nodes.address, "--set", "retries=0", environment=nodes.environment)
     until(lambda: running.process.poll() is not None or doomed.id in nodes_of(tmp_path))
     warning = (
