@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
+import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -28,8 +30,9 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def machine() -> dict[str, object]:
-    """Return what figures of a whole machine depend upon; called before anything is measured."""
-    return {"cpu": cpu(), "cores": os.cpu_count(), "load_before": round(os.getloadavg()[0], 1)}
+    """Return how a benchmark was called and what its figures depend upon; called before anything is measured."""
+    command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+    return {"command": command, "cpu": cpu(), "cores": os.cpu_count(), "load_before": round(os.getloadavg()[0], 1)}
 
 
 def cpu() -> str:
