@@ -26,6 +26,7 @@ class Fault:
         status: Answered without asking the server; None lets them through.
         seconds: How long they wait before anything else.
         lost: Whether the server does what is asked and its answer is cut off.
+        half: Half of the answer's body comes, and for so many seconds nothing more before it is cut off.
         methods: Which requests it befalls; none named means all.
         part: What is in their path.
         share: Which share of them, drawn by the proxy's seed.
@@ -36,6 +37,7 @@ class Fault:
     status: int | None = None
     seconds: float = 0.0
     lost: bool = False
+    half: float | None = None
     methods: tuple[str, ...] = ()
     part: str = ""
     share: float = 1.0
@@ -117,7 +119,10 @@ class _Handler(BaseHTTPRequestHandler):
             connection.request(self.command, self.path, body, headers)
             answer = connection.getresponse()
             data = answer.read()
-            if not fault.lost:
+            if fault.half is not None:
+                self._answer(answer.status, dict(answer.getheaders()), data[: len(data) // 2])
+                time.sleep(fault.half)
+            elif not fault.lost:
                 self._answer(answer.status, dict(answer.getheaders()), data)
         finally:
             connection.close()

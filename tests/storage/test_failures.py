@@ -61,6 +61,26 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(
     assert objects.get("a") == b"1"
 
 
+@pytest.mark.parametrize("seconds", [0, 2])
+def test_an_answer_that_breaks_off_or_stalls_is_asked_for_again(
+    proxy: Proxy, s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: float
+) -> None:
+    monkeypatch.setattr(module, "_ANSWER_SECONDS", 0.5)
+    module.client.cache_clear()
+    objects = Objects.at(s3.address("half"))
+    data = bytes(range(256)) * 10
+    objects.put("a", data)
+    proxy.faults = [Fault(half=seconds, methods=("GET",), times=1)]
+    assert objects.get("a") == data
+    proxy.faults = [Fault(half=seconds, methods=("GET",), times=1)]
+    assert objects.download("a", tmp_path / "a") and (tmp_path / "a").read_bytes() == data
+    assert proxy.faults[0].met == 1 and list(tmp_path.iterdir()) == [tmp_path / "a"]
+    proxy.faults = [Fault(half=0)]
+    with pytest.raises(StorageError, match="fails: it breaks connections off"):
+        objects.download("a", tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [

@@ -63,6 +63,32 @@ def test_files_of_any_size_come_back(s3: S3Server, tmp_path: Path) -> None:
     assert (tmp_path / "down").read_bytes() == data
 
 
+def test_an_object_that_is_replaced_while_it_is_read_comes_as_it_was(s3: S3Server, tmp_path: Path) -> None:
+    """As a leaderboard of a running search is."""
+
+    class Replacing:
+        def get_object(self, **key):
+            answer = s3.client().get_object(**key)
+            s3.client().put_object(**key, Body=b"new")
+            return answer
+
+    old = b"old" * 4_000_000  # more than a part of a ranged download
+    Objects.at(s3.address("replaced")).put("a", old)
+    assert Objects(Replacing(), BUCKET, "replaced").download("a", tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == old
+    assert Objects.at(s3.address("replaced")).get("a") == b"new"
+
+
+def test_an_object_is_replaced_only_where_it_is_the_one_that_was_read(s3: S3Server) -> None:
+    objects = Objects.at(s3.address("replace"))
+    objects.put("a", b"1")
+    content = objects.read("a")
+    assert content is not None and objects.replace("a", b"2", content)
+    assert not objects.replace("a", b"3", content) and objects.get("a") == b"2"
+    objects.delete(["a"])
+    assert not objects.replace("a", b"3", content) and objects.get("a") is None
+
+
 def test_errors_name_the_address_and_no_key(s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"s3://no-such-bucket/x/a fails: there is no such bucket"):
         Objects.at("s3://no-such-bucket/x").put("a", b"")

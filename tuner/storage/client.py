@@ -27,9 +27,13 @@ _REASONS = {
     "ProxyConnectionError": "the proxy before it cannot be reached",
     "SSLError": "its certificate is not accepted",
     "ConnectionClosedError": "it breaks connections off",
-    "ResponseStreamingError": "it breaks connections off",
+    "BrokenOffError": "it breaks connections off",
     "ReadTimeoutError": "it does not answer",
 }
+
+
+class BrokenOffError(Exception):
+    """An answer that began and did not come to its end."""
 
 
 @functools.cache
@@ -77,8 +81,8 @@ def refused(address: str, code: str) -> StorageError:
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """Return what boto3 raises; asked for where something was raised, when it has long been imported."""
+    """Return what calls of boto3 end with; asked for where something was raised, when it has long been imported."""
     from boto3.exceptions import Boto3Error  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-    return Boto3Error, BotoCoreError, ClientError
+    return BrokenOffError, Boto3Error, BotoCoreError, ClientError

@@ -1,8 +1,9 @@
 """One writer below a prefix: ``lease.json`` says who, and is put again every few seconds while that process lives.
 
 How old a lease is, is asked of the storage alone (the date of its answer less the time of the put), so that no
-machine's clock matters. A lease keeps others away; it does not hold back a writer that was asleep and wakes up. Where
-that would do harm, the numbers of the log's segments decide: see ``tuner.storage.segments``.
+machine's clock matters. Each put holds only over the lease that was read before it: one that was on its way for long
+does not displace another writer's. A lease keeps others away; it does not hold back a writer that was asleep and wakes
+up. Where that would do harm, the numbers of the log's segments decide: see ``tuner.storage.segments``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ NAME = "lease.json"
 _BEAT_SECONDS = 5.0
 #: A lease that was not put again for this long is that of a dead process.
 _LIFETIME_SECONDS = 20.0
-#: How often one who waits looks; also how long one who takes over gives another to do the same.
+#: How often one who waits looks.
 _LOOK_SECONDS = 1.0
 
 
@@ -54,12 +55,8 @@ class Lease:
             ResultsHeldError: Another process holds it and lives.
             StorageError: The storage fails.
         """
-        if wait_until_free(self._objects, self._holder):
-            self._objects.put(NAME, self._record())
-            time.sleep(_LOOK_SECONDS)
-        else:
-            self._objects.create(NAME, self._record())
-        if not self.is_ours():
+        dead = wait_until_free(self._objects, self._holder)
+        if not self._put_over(dead) and not self.is_ours():
             raise _held(self._objects, self._holder)
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
         self._thread.start()
@@ -67,7 +64,7 @@ class Lease:
     def is_ours(self) -> bool:
         """Return whether nobody took it over."""
         content = self._objects.read(NAME)
-        return content is not None and _parsed(content).get("writer") == self._writer
+        return content is not None and self._wrote(content)
 
     def release(self) -> None:
         """Let go of it; where the storage fails it runs out by itself."""
@@ -86,9 +83,18 @@ class Lease:
     def _beat(self) -> None:
         while not self._left.wait(_BEAT_SECONDS):
             with contextlib.suppress(StorageError):  # it may be back before the lease has run out
-                if not self.is_ours():
+                content = self._objects.read(NAME)
+                if content is not None and not self._wrote(content):
                     return
-                self._objects.put(NAME, self._record())
+                self._put_over(content)
+
+    def _put_over(self, before: Content | None) -> bool:
+        if before is None:
+            return self._objects.create(NAME, self._record())
+        return self._objects.replace(NAME, self._record(), before)
+
+    def _wrote(self, content: Content) -> bool:
+        return _parsed(content).get("writer") == self._writer
 
     def _record(self) -> bytes:
         self._beats += 1
@@ -114,23 +120,26 @@ def lessee(objects: Objects) -> str | None:
     return _process(content) if content is not None and _is_live(content) else None
 
 
-def wait_until_free(objects: Objects, holder: str) -> bool:
+def wait_until_free(objects: Objects, holder: str) -> Content | None:
     """Return once no live process holds the lease: at once where there is none, else when it has run out.
 
     Returns:
-        Whether a dead one's lease lies there.
+        A dead one's lease that lies there, or None.
 
     Raises:
         ResultsHeldError: It was put again meanwhile, so that its holder lives.
         StorageError: The storage fails.
     """
-    seen: bytes | None = None
+    seen: Content | None = None
+    began = time.monotonic()
     while (content := objects.read(NAME)) is not None and _is_live(content):
-        if seen is not None and content.data != seen:
+        if seen is not None and content.tag != seen.tag:
             raise _held(objects, holder)
-        seen = content.data
+        if time.monotonic() - began > _LIFETIME_SECONDS:  # the storage's clocks disagree, but nobody put it again
+            break
+        seen = content
         time.sleep(_LOOK_SECONDS)
-    return content is not None
+    return content
 
 
 def _is_live(content: Content) -> bool:

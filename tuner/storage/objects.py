@@ -15,12 +15,15 @@ from typing import Any, TypeVar
 
 from tuner.facts.addresses import SCHEME, address_problem, split_address
 from tuner.facts.errors import UsageError
-from tuner.storage.client import TRIES, client, code_of, failures, refused
+from tuner.storage.client import TRIES, BrokenOffError, client, code_of, failures, refused
 
 _DELETED_AT_ONCE = 1000
 
+_PIECE_BYTES = 2**20
+
 _MISSING = {"NoSuchKey", "404", "NotFound"}
-_CONFLICT = "ConditionalRequestConflict"
+#: Tried again here, because boto3 does not: two puts at once, an answer that broke off.
+_TRIED_AGAIN = {"ConditionalRequestConflict", BrokenOffError.__name__}
 
 _Answer = TypeVar("_Answer")
 
@@ -49,12 +52,14 @@ class Content:
         metadata: What its writer said about it.
         modified: When it was written, by the storage's clock.
         now: What that clock said when it was read; both in whole seconds.
+        tag: What tells it from whatever else is written under its name.
     """
 
     data: bytes
     metadata: Mapping[str, str]
     modified: datetime
     now: datetime
+    tag: str
 
 
 class Objects:
@@ -107,7 +112,12 @@ class Objects:
     def create(self, name: str, data: bytes, *, metadata: Mapping[str, str] | None = None) -> bool:
         """Write an object where none is; False where one is already, which may be this one from a try that was lost."""
         with self._named(name):
-            return self._tried(lambda: self._create(name, data, metadata or {}))
+            return self._tried(lambda: self._put_if(name, data, Metadata=dict(metadata or {}), IfNoneMatch="*"))
+
+    def replace(self, name: str, data: bytes, before: Content) -> bool:
+        """Write an object over what was read; False where it is gone or another by now, perhaps this one as above."""
+        with self._named(name):
+            return self._tried(lambda: self._put_if(name, data, IfMatch=before.tag))
 
     def exists(self, name: str) -> bool:
         """Return whether there is an object of a name."""
@@ -148,33 +158,46 @@ class Objects:
     def download(self, name: str, path: Path) -> bool:
         """Write an object into a file, whole or not at all; False where there is no such object.
 
+        All of it comes in one answer: an object that is replaced meanwhile comes as it was.
+
         Raises:
             OSError: The file cannot be written.
         """
         with self._named(name):
-            try:
-                self._client.download_file(self._bucket, self._prefix + name, str(path))
-            except failures() as error:
-                if code_of(error) in _MISSING:
-                    return False
-                raise
-        return True
+            return self._tried(lambda: self._download(name, path))
 
     def _read(self, name: str) -> Content | None:
+        if (answer := self._answer(name)) is None:
+            return None
+        date = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return Content(b"".join(_body(answer)), answer["Metadata"], answer["LastModified"], date, answer["ETag"])
+
+    def _download(self, name: str, path: Path) -> bool:
+        if (answer := self._answer(name)) is None:
+            return False
+        part = path.with_name(f".{path.name}.part")
         try:
-            answer = self._client.get_object(**self._key(name))
+            with part.open("wb") as file:
+                file.writelines(_body(answer))
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+        return True
+
+    def _answer(self, name: str) -> Mapping[str, Any] | None:
+        try:
+            answer: Mapping[str, Any] = self._client.get_object(**self._key(name))
         except failures() as error:
             if code_of(error) in _MISSING:
                 return None
             raise
-        date = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-        return Content(answer["Body"].read(), answer["Metadata"], answer["LastModified"], date)
+        return answer
 
-    def _create(self, name: str, data: bytes, metadata: Mapping[str, str]) -> bool:
+    def _put_if(self, name: str, data: bytes, **condition: Any) -> bool:
         try:
-            self._client.put_object(**self._key(name), Body=data, Metadata=dict(metadata), IfNoneMatch="*")
+            self._client.put_object(**self._key(name), Body=data, **condition)
         except failures() as error:
-            if code_of(error) == "PreconditionFailed":
+            if code_of(error) in {"PreconditionFailed", *_MISSING}:
                 return False
             raise
         return True
@@ -188,12 +211,12 @@ class Objects:
 
     @staticmethod
     def _tried(call: Callable[[], _Answer]) -> _Answer:
-        """Return what a call returns, tried again where boto3 does not: an answer that broke off, two puts at once."""
+        """Return what a call returns, tried again where boto3 does not."""
         for _ in range(TRIES - 1):
             try:
                 return call()
             except failures() as error:
-                if code_of(error) not in {_CONFLICT, "ResponseStreamingError", "IncompleteReadError"}:
+                if code_of(error) not in _TRIED_AGAIN:
                     raise
         return call()
 
@@ -203,3 +226,11 @@ class Objects:
             yield
         except failures() as error:
             raise refused(f"{self.address}/{name}" if name else self.address, code_of(error)) from error
+
+
+def _body(answer: Mapping[str, Any]) -> Iterator[bytes]:
+    """Yield an answer's body; raises ``BrokenOffError`` where it ends too early, or stalls."""
+    try:
+        yield from answer["Body"].iter_chunks(_PIECE_BYTES)
+    except failures() as error:
+        raise BrokenOffError from error

@@ -92,8 +92,9 @@ class SegmentStorage:
         self._pending = b""
 
     def confirm(self) -> None:
-        """Raise ResultsHeldError where another writer took the log over."""
-        if not self._lease.is_ours():
+        """Raise ResultsHeldError where another writer took the log over: its first segment then follows our last."""
+        content = self._objects.read(segment_name(self._next))
+        if content is not None and content.metadata.get("writer") != self._writer:
             raise self._taken_over()
 
     def close(self) -> None:
