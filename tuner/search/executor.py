@@ -219,7 +219,7 @@ class _Pulse:
     def __init__(self) -> None:
         self.beats = 0
         self._alive = True
-        self._answered = time.monotonic()
+        self._silence = 0  # seconds, counted one by one: those that this process was stopped for are not Ray's
         self._left = threading.Event()
 
     @property
@@ -227,28 +227,24 @@ class _Pulse:
         """Whether Ray lives, as far as is known."""
         return self._alive and self._silence < _ANSWER_SECONDS
 
-    @property
-    def _silence(self) -> float:
-        return time.monotonic() - self._answered
-
     def _ask(self) -> None:
         while not self._left.wait(_LOOK_SECONDS):
             try:
                 self._alive = any(node["Alive"] for node in ray.nodes())
             except Exception:  # whatever it is, Ray does not answer
                 self._alive = False
-            self._answered = time.monotonic()
+            self._silence = 0
             self.beats += 1
 
     def _guard(self) -> None:
         """End the process where the search waits for Ray inside of Ray: it would be ended a little later anyway."""
         while not self._left.wait(1.0):
+            self._silence += 1
             if self._silence > 1.5 * _ANSWER_SECONDS:
                 sys.stderr.write(f"tuner: error: {_DIED}\n")
                 os._exit(ExitCode.CLUSTER)
 
     def __enter__(self) -> None:
-        self._answered = time.monotonic()
         for work in (self._ask, self._guard):
             threading.Thread(target=work, name="pulse", daemon=True).start()
 
