@@ -17,7 +17,7 @@ from tuner.leaderboard.info import SearchInfo
 from tuner.search.ledger import Ledger, Listener
 from tuner.search.messages import Ended, Message, Report
 from tuner.space.read import read_search_file
-from tuner.study import compare
+from tuner.study import compare, workplace
 from tuner.study.folder import Folder
 from tuner.study.job import Job
 from tuner.study.observer import Work
@@ -125,5 +125,5 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, outcome: Callable[[Mapping[str, An
     """Let comparisons train with a function."""
     trained = Trained(outcome)
     monkeypatch.setattr(compare, "drive", trained.drive)
-    monkeypatch.setattr(compare, "local_ray", lambda: contextlib.nullcontext((Machine(2, 0),)))
+    monkeypatch.setattr(workplace, "running_ray", lambda *_: contextlib.nullcontext((Machine(2, 0),)))
     return trained

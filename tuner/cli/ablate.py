@@ -25,7 +25,12 @@ def run(args: argparse.Namespace) -> int:
     with results_folder(args.results, args.name) as results:
         folder = find_search(results, args.name)
         compared, record = ablate(
-            folder, args.trial, seeds=args.seeds, overrides=args.set, observer=observer(args.progress)
+            folder,
+            args.trial,
+            seeds=args.seeds,
+            overrides=args.set,
+            address=args.address,
+            observer=observer(args.progress),
         )
     return conclude(args, compared, record, _print, folder.name, "--trial", str(args.trial))
 

@@ -27,7 +27,12 @@ def run(args: argparse.Namespace) -> int:
     with results_folder(args.results, args.name) as results:
         folder = find_search(results, args.name)
         compared, record = confirm(
-            folder, top=args.top, seeds=args.seeds, overrides=args.set, observer=observer(args.progress)
+            folder,
+            top=args.top,
+            seeds=args.seeds,
+            overrides=args.set,
+            address=args.address,
+            observer=observer(args.progress),
         )
     return conclude(args, compared, record, _print, folder.name, "--top", str(args.top))
 

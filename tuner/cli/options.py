@@ -85,6 +85,13 @@ def add_results(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_cluster(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--address`` of a driver."""
+    parser.add_argument(
+        "--address", metavar="HOST", help="run on a Ray cluster: auto, HOST or HOST:PORT; without it on this machine"
+    )
+
+
 def add_progress(parser: argparse.ArgumentParser) -> None:
     """Declare ``--progress``."""
     parser.add_argument(
@@ -111,6 +118,7 @@ def add_comparison(parser: argparse.ArgumentParser) -> None:
         help="what a run takes: max_concurrent=2, gpus_per_trial=0.5, root=DIR; may be repeated",
     )
     parser.add_argument("--root", metavar="DIR", dest="set", action="append", type=_root_override, help=_ROOT)
+    add_cluster(parser)
     add_progress(parser)
     add_format(parser)
 
@@ -155,4 +163,6 @@ def _command(args: argparse.Namespace, *words: str) -> str:
         line += ["--results", args.results]
     for override in args.set:
         line += ["--set", override]
+    if args.address is not None:
+        line += ["--address", args.address]
     return shlex.join(line)

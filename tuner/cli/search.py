@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.cli.options import add_file, add_format, add_progress, whole_number
+from tuner.cli.options import add_cluster, add_file, add_format, add_progress, whole_number
 from tuner.facts.addresses import is_address
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
 from tuner.facts.printable import printable
@@ -57,9 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted search, or start it")
     parser.add_argument("--restart", action="store_true", help="move an existing folder to <name>.<k> and start anew")
     parser.add_argument("--dry-run", action="store_true", help="check file, data and machine; touch no results")
-    parser.add_argument(
-        "--address", metavar="HOST", help="run on a Ray cluster: auto, HOST or HOST:PORT; without it on this machine"
-    )
+    add_cluster(parser)
     add_progress(parser)
     parser.add_argument(
         "--top", type=whole_number(0), default=10, metavar="K", help="rows of the leaderboard at the end"

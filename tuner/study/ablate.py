@@ -46,7 +46,13 @@ def file_name(number: int) -> str:
 
 
 def ablate(
-    path: Path, number: int, *, seeds: int, overrides: Sequence[str] = (), observer: Observer
+    path: Path,
+    number: int,
+    *,
+    seeds: int,
+    overrides: Sequence[str] = (),
+    address: str | None = None,
+    observer: Observer,
 ) -> tuple[Compared, dict[str, Any] | None]:
     """Switch the regularizers of a trial off.
 
@@ -55,6 +61,7 @@ def ablate(
         number: The trial.
         seeds: How many fresh seeds, at least 2.
         overrides: As for ``stored_search``.
+        address: A Ray cluster to run on, as for ``run_search``.
         observer: Shown what happens.
 
     Returns:
@@ -78,7 +85,7 @@ def ablate(
         configurations=[Configuration(FULL, config), *(_without(config, name, names) for name, names in off.items())],
         seeds=fresh_seeds(file.search.seed, "ablate", seeds),
     )
-    compared = compare(comparison, observer=observer)
+    compared = compare(comparison, address=address, observer=observer)
     if not comparison.done:
         return compared, None
     record = _record(comparison, number, off)

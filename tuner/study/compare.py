@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tuner.datasets.prepared import PreparedData
 from tuner.datasets.split import reserved_images
 from tuner.datasets.split_arrays import remove_split, split_arrays
 from tuner.facts.errors import ExitCode, StorageError, relative_to_cwd
@@ -29,9 +30,9 @@ from tuner.study.drive import drive, exit_code
 from tuner.study.job import Job, identity
 from tuner.study.observer import Observer, Work
 from tuner.study.preparation import job_of, prepare_data, prepare_weights
-from tuner.study.resources import local_ray, slots
 from tuner.study.runner import warn_of_versions
 from tuner.study.signals import caught_signals
+from tuner.study.workplace import Prepared, Workplace, workplace
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,13 @@ class Compared:
     error: str | None = None
 
 
-def compare(comparison: Comparison, *, observer: Observer) -> Compared:
-    """Train what the log lacks, on a Ray of its own.
+def compare(comparison: Comparison, *, address: str | None = None, observer: Observer) -> Compared:
+    """Train what the log lacks.
+
+    Args:
+        comparison: What is compared.
+        address: A Ray cluster to run on, as for ``run_search``.
+        observer: Shown what happens.
 
     Raises:
         TunerError: The data or the machine cannot do what is asked, or results cannot be written.
@@ -62,11 +68,9 @@ def compare(comparison: Comparison, *, observer: Observer) -> Compared:
         if log.notice:
             observer.notice(log.notice)
         warn_of_versions(comparison.search, observer)
-        job = _job(comparison)
-        _write_images(comparison, job)
-        observer.notice(f"{comparison.title}: starting Ray on this machine")
-        with local_ray() as machines:
-            concurrent = slots(machines, file.resources)
+        with workplace(file, comparison.title, address, observer, lambda: _prepare(comparison)) as place:
+            job = _job(comparison, place)
+            concurrent = place.slots()
             signals.note()
             runs = _Runs(comparison.runs)
             count = runs.count_with(comparison.history())
@@ -80,6 +84,7 @@ def compare(comparison: Comparison, *, observer: Observer) -> Compared:
                 signals=signals,
                 observer=observer,
                 listeners=[lambda event: _clear(checkpoints, event)],
+                slots=place.slots,
             )
         reason = signals.first.name if signals.first is not None else "aborted" if ledger.hopeless else "done"
         ledger.close(reason)
@@ -107,14 +112,21 @@ def _writer(folder: Path) -> Iterator[Log]:
                     folder.parent.rmdir()
 
 
-def _job(comparison: Comparison) -> Job:
-    """Return what the runs share; data and weights are prepared."""
-    file = comparison.file
+def _prepare(comparison: Comparison) -> Prepared:
+    """Prepare what the runs need; what the data cannot give is an error here, before any of them starts."""
+    file, search = comparison.file, comparison.search
     unfinished = [trial.ask.config for trial in comparison.history().unfinished]  # perhaps of another request
     configs = [with_defaults(config, FIELDS) for config in (*comparison.runs, *unfinished)]
-    prepared = prepare_data(file, comparison.search, configs)
-    weights = prepare_weights(file, comparison.search, configs)
-    job = job_of(file, comparison.folder, prepared, weights)
+    prepared = prepare_data(file, search, configs)
+    weights = prepare_weights(file, search, configs)
+    if prepared is not None:
+        _write_images(comparison, prepared)
+    return prepared, weights
+
+
+def _job(comparison: Comparison, place: Workplace) -> Job:
+    """Return what the runs share."""
+    job = job_of(comparison.file, comparison.folder, place.prepared, place.weights, place.home)
     return replace(job, fresh_splits=True, reserved=comparison.reserved)
 
 
@@ -181,15 +193,13 @@ class _Runs:
         return Proposal(next(iter(self._left.values())), Origin.POINT)
 
 
-def _write_images(comparison: Comparison, job: Job) -> None:
-    """Write the images of the runs that are left before any starts: what the data cannot give is an error here."""
-    if job.prepared is None:
-        return
+def _write_images(comparison: Comparison, prepared: PreparedData) -> None:
+    """Write the images of the runs that are left."""
     if comparison.reserved is not None:
-        labels = job.prepared.load_train()[1]
+        labels = prepared.load_train()[1]
         write_array(comparison.labels_path, labels[reserved_images(labels, comparison.reserved)])
     for settings in _splits(comparison, comparison.open_split_seeds()):
-        split_arrays(job.prepared, **settings)
+        split_arrays(prepared, **settings)
 
 
 def _splits(comparison: Comparison, split_seeds: Sequence[int]) -> Iterator[dict[str, Any]]:

@@ -38,7 +38,7 @@ _MOST_RESERVED = 1000
 
 
 def confirm(
-    path: Path, *, top: int, seeds: int, overrides: Sequence[str] = (), observer: Observer
+    path: Path, *, top: int, seeds: int, overrides: Sequence[str] = (), address: str | None = None, observer: Observer
 ) -> tuple[Compared, dict[str, Any] | None]:
     """Compare the best trials of a search with the default configuration.
 
@@ -47,6 +47,7 @@ def confirm(
         top: How many trials, by rank, at least 1.
         seeds: How many fresh seeds, at least 2.
         overrides: As for ``stored_search``.
+        address: A Ray cluster to run on, as for ``run_search``.
         observer: Shown what happens.
 
     Returns:
@@ -67,7 +68,7 @@ def confirm(
     if len(winners) < top:
         observer.notice(f"{file.name}: only {len(winners)} trials have completed")
     comparison = _comparison(folder, file, history, winners, seeds)
-    compared = compare(comparison, observer=observer)
+    compared = compare(comparison, address=address, observer=observer)
     if not comparison.done:
         return compared, None
     record = _record(comparison, winners)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tuner.datasets.split_arrays import split_arrays
 from tuner.facts.errors import ExitCode, relative_to_cwd
 from tuner.facts.provenance import versions
 from tuner.journal.lock import refuse_if_held
@@ -20,12 +21,12 @@ from tuner.study.drive import drive, exit_code
 from tuner.study.folder import Folder
 from tuner.study.join import checked_address
 from tuner.study.observer import Observer, Work
-from tuner.study.preparation import data_record, job_of
+from tuner.study.preparation import data_record, job_of, prepare_data, prepare_weights
 from tuner.study.publisher import KeptCheckpoints, Publisher
 from tuner.study.requests import Requests
 from tuner.study.resume import is_finished
 from tuner.study.signals import CaughtSignals, caught_signals
-from tuner.study.workplace import Workplace, workplace
+from tuner.study.workplace import Prepared, Workplace, workplace
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def run_search(
         return _already_finished(folder)
     with caught_signals() as signals:
         if dry_run:
-            with workplace(file, folder, address, observer) as place:
+            with workplace(file, file.name, address, observer, lambda: _prepare(file, folder)) as place:
                 return Outcome(folder.path, f"dry run, {place.slots()} trials side by side", ExitCode.OK)
         if restart and folder.exists:
             observer.notice(f"moved the old results to {relative_to_cwd(folder.move_aside())}")
@@ -87,7 +88,7 @@ def run_search(
             # Looked at again: another driver may have come first.
             if folder.exists and is_finished(folder, file, resume, resume_command):
                 return _already_finished(folder)
-            with workplace(file, folder, address, observer) as place:
+            with workplace(file, file.name, address, observer, lambda: _prepare(file, folder)) as place:
                 signals.note()
                 return _drive(
                     file,
@@ -97,6 +98,21 @@ def run_search(
                     signals=signals,
                     observer=observer,
                 )
+
+
+def _prepare(file: SearchFile, folder: Folder) -> Prepared:
+    existing = folder if folder.exists else None
+    prepared = prepare_data(file, existing)
+    weights = prepare_weights(file, existing)
+    if file.data is not None and prepared is not None:
+        split_arrays(  # so that counts which the data cannot give are an error here, and trials find it done
+            prepared,
+            validation=file.data.validation,
+            split_seed=file.data.split_seed,
+            train_images=file.data.train_images,
+            check=True,
+        )
+    return prepared, weights
 
 
 def _already_finished(folder: Folder) -> Outcome:

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuner.datasets.prepared import PreparedData
-from tuner.datasets.split_arrays import split_arrays
 from tuner.space.package import code_folder, packed
 from tuner.space.searchfile import SearchFile
 from tuner.study.delivery import depot
-from tuner.study.folder import Folder
 from tuner.study.observer import Observer
-from tuner.study.preparation import prepare_data, prepare_weights
 from tuner.study.resources import Machine, running_ray, slots
 from tuner.study.room import ClusterRoom
 from tuner.study.weights import Weights
+
+#: The data, None for one's own trainable, and the pretrained weights.
+Prepared = tuple[PreparedData | None, tuple[Weights, ...]]
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,17 @@ class Workplace:
 
 
 @contextlib.contextmanager
-def workplace(file: SearchFile, folder: Folder, address: str | None, observer: Observer) -> Iterator[Workplace]:
+def workplace(
+    file: SearchFile, title: str, address: str | None, observer: Observer, prepare: Callable[[], Prepared]
+) -> Iterator[Workplace]:
     """Be on a Ray, with all that trials need, until the end of the block.
 
     Args:
         file: The search.
-        folder: Its results, which may hold what it began with.
+        title: What people call what is run.
         address: A Ray cluster; None for a Ray of its own on this machine.
         observer: Shown what happens.
+        prepare: Returns data and weights; called once it is known that some node has what a trial asks for.
 
     Raises:
         UsageError: The data or the nodes cannot give what is asked.
@@ -55,21 +58,11 @@ def workplace(file: SearchFile, folder: Folder, address: str | None, observer: O
         StorageError: The cache cannot be written.
     """
     doing = "starting Ray on this machine" if address is None else f"joining the Ray cluster at {address}"
-    observer.notice(f"{file.name}: {doing}")
+    observer.notice(f"{title}: {doing}")
     with _code(file, address) as code, running_ray(address, code) as nodes:
         room = _room(file, address, nodes, observer)
         room()  # what no node has is an error before data is looked for
-        existing = folder if folder.exists else None
-        prepared = prepare_data(file, existing)
-        weights = prepare_weights(file, existing)
-        if file.data is not None and prepared is not None:
-            split_arrays(  # so that counts which the data cannot give are an error here, and trials find it done
-                prepared,
-                validation=file.data.validation,
-                split_seed=file.data.split_seed,
-                train_images=file.data.train_images,
-                check=True,
-            )
+        prepared, weights = prepare()
         with contextlib.nullcontext() if address is None else depot(prepared, weights, observer.notice) as home:
             yield Workplace(room, prepared, weights, home)
 
