@@ -8,12 +8,15 @@ import socket
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tuner.cluster import server as job_server
 from tuner.cluster.server import JobServer
@@ -55,7 +58,7 @@ def refusal(address: str) -> str:
         (404, "", "is no job server of a Ray cluster"),
         (200, "<html>", "is no job server of a Ray cluster"),
         (200, "{}", "is no job server of a Ray cluster"),
-        (200, json.dumps({"ray_version": "2.9.3"}), "runs Ray 2.9.3; a search needs 2.50 or later"),
+        (200, json.dumps({"ray_version": "2.9.3"}), "runs Ray 2.9.3; a search needs 2.54 or later"),
         (200, json.dumps({"ray_version": "1.8"}), "is no job server of a Ray cluster"),
         (401, "", "wants a token; set RAY_AUTH_TOKEN_PATH to a file that holds it"),
         (503, "", "is no job server of a Ray cluster"),
@@ -96,6 +99,12 @@ def test_ray_is_asked_at_the_address_that_was_checked(monkeypatch: pytest.Monkey
         assert refusal(address).startswith(f"{address} runs Ray 2.9.3")
     assert "antigravity" not in sys.modules
     assert os.environ["RAY_API_SERVER_ADDRESS"] == "antigravity://head"
+
+
+def test_the_oldest_ray_is_that_of_the_installation() -> None:
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = map(Requirement, chain(project["dependencies"], *project["optional-dependencies"].values()))
+    assert {str(item.specifier) for item in wanted if item.name == "ray"} == {f">={job_server.OLDEST_RAY}"}
 
 
 def test_without_what_speaks_to_job_servers(tmp_path: Path) -> None:

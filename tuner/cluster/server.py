@@ -23,8 +23,9 @@ from tuner.cluster.job import Job
 from tuner.facts.errors import ClusterError, UsageError
 from tuner.facts.ray_token import token_problem
 
-#: Tuner runs on the cluster too, and needs this Ray there.
-OLDEST_RAY = "2.50"
+#: Tuner runs on the cluster too, and needs this Ray there: the first that says who it is to a client (2.52 brought
+#: tokens). pyproject.toml has the same bound.
+OLDEST_RAY = "2.54"
 
 #: Seconds to connect, and between two bytes of an answer.
 _TIMEOUT = (10.0, 60.0)
