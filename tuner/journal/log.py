@@ -60,7 +60,9 @@ class Log:
         """Write events as one piece; with ``sync`` they are durable on return, else within a second of ``flush``.
 
         Raises:
-            StorageError: They could not be written; none of them is in the log.
+            StorageError: They could not be written. None of them is in the log of a folder; on object storage all may
+                be, and nothing more is written.
+            ResultsHeldError: Another writer took the log over.
         """
         self._storage.append(b"".join(map(encode, events)), sync=sync)
         if sync:
@@ -102,8 +104,8 @@ def open_log(folder: Path) -> Log:
         UsageError: It was copied here from the other kind of storage as it lay there.
     """
     objects = _objects(folder)
-    _refuse_other_form(folder, objects)
     with _damage_named(folder):
+        _refuse_other_form(folder, objects)
         return Log(FileStorage(folder) if objects is None else SegmentStorage(objects, folder / LOG_FILE))
 
 

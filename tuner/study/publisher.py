@@ -138,6 +138,12 @@ class Publisher(threading.Thread):
         self.join()
 
     def finish(self) -> None:
-        """Called when the thread has ended: tidy up and write a last time, as a search that no longer runs."""
+        """Called when the thread has ended: tidy up and write a last time, as a search that no longer runs.
+
+        Raises:
+            StorageError: The folder cannot be written.
+            ResultsHeldError: Another driver took the search over; its checkpoints are left alone.
+        """
+        self._confirm()
         self._kept.tidy(self._ledger.history.unfinished)
         self.publish(live=False)

@@ -1,0 +1,31 @@
+"""The publisher of a driver that is not the only one any more."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tuner.facts.errors import ResultsHeldError
+from tuner.facts.records import Goal
+from tuner.journal.history import History
+from tuner.leaderboard.info import SearchInfo
+from tuner.study.publisher import KeptCheckpoints, Publisher
+
+
+def test_a_driver_that_was_taken_over_touches_neither_leaderboard_nor_checkpoints(tmp_path: Path) -> None:
+    def taken_over() -> None:
+        raise ResultsHeldError("taken over")
+
+    ledger: Any = SimpleNamespace(history=History(), lock=threading.Lock())
+    kept = KeptCheckpoints(tmp_path / "checkpoints", keep=1, goal=Goal.MAXIMIZE)
+    publisher = Publisher(tmp_path, SearchInfo("s", "acc", Goal.MAXIMIZE, {}), ledger, kept, confirm=taken_over)
+    (tmp_path / "checkpoints/0/a1-e1").mkdir(parents=True)  # the other driver's
+    for call in (publisher.finish, lambda: publisher.publish(live=True)):
+        with pytest.raises(ResultsHeldError):
+            call()
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"]
+    assert (tmp_path / "checkpoints/0/a1-e1").is_dir()
