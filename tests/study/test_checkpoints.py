@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.storage.server import S3Server, s3
+from tuner.facts.addresses import WORKING_COPIES
 from tuner.facts.errors import ResultsDamagedError, StorageError
 from tuner.storage.copies import attach, origin
 from tuner.study.checkpoint_stores import Checkpoint, store_of
@@ -160,9 +161,8 @@ class TestObjects(CheckpointContract):
         assert (work / "state").read_bytes() == (first.work / "state").read_bytes()
 
     def test_a_storage_that_refuses(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        found = origin(root)
-        assert found is not None
-        monkeypatch.setattr(found[0], "_bucket", "no-such-bucket")  # as good as one that was deleted
+        # As good as a bucket that was deleted.
+        monkeypatch.setitem(WORKING_COPIES, root.parent, "s3://no-such-bucket/results")
         checkpoints = TrialCheckpoints(root, 7, 1)
         checkpoints.work.mkdir(parents=True)
         (checkpoints.work / "state").touch()

@@ -36,10 +36,18 @@ def address_problem(text: str) -> str | None:
     return None
 
 
-def address_of(path: Path) -> str | None:
-    """Return the address that a path in a working copy stands for; None for any other path."""
+def in_working_copy(path: Path) -> tuple[str, str] | None:
+    """Return the address that a path's working copy stands for, and its name there; None for any other path.
+
+    The name of the copy itself is empty.
+    """
     for root, address in WORKING_COPIES.items():
         if path.is_relative_to(root):
-            rest = path.relative_to(root).as_posix()
-            return address if rest == "." else f"{address}/{rest}"
+            return address, "/".join(path.relative_to(root).parts)
     return None
+
+
+def address_of(path: Path) -> str | None:
+    """Return the address that a path in a working copy stands for; None for any other path."""
+    found = in_working_copy(path)
+    return None if found is None else "/".join(filter(None, found))

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tuner.facts.addresses import WORKING_COPIES, is_address
+from tuner.facts.addresses import WORKING_COPIES, in_working_copy, is_address
 from tuner.facts.errors import ResultsDamagedError, StorageError, relative_to_cwd
 from tuner.storage.objects import Objects
 from tuner.storage.scratch import make_scratch, remove_scratch
@@ -24,7 +24,6 @@ _DESCRIPTION = "search.json"
 
 _THREADS = 16
 
-_origins: dict[Path, Objects] = {}
 _attached: dict[str, Path] = {}
 
 
@@ -45,10 +44,10 @@ def results_folder(results: str, name: str | None = None) -> Iterator[Path]:
     if not is_address(results):
         yield Path(results)
         return
-    root = _copy(results)
+    root, objects = _copy(results), Objects.at(results)
     try:
-        if not any(_described(root, child) for child in ("", *([name] if name else []))):
-            _all(lambda child: _described(root, child), _origins[root].children())
+        if not any(_described(root, objects, child) for child in ("", *([name] if name else []))):
+            _all(lambda child: _described(root, objects, child), objects.children())
         yield root
     finally:
         _drop(root)
@@ -69,11 +68,8 @@ def origin(path: Path) -> tuple[Objects, str] | None:
 
     The name of the copy itself is empty.
     """
-    for root, objects in _origins.items():
-        if path.is_relative_to(root):
-            name = path.relative_to(root).as_posix()
-            return objects, "" if name == "." else name
-    return None
+    found = in_working_copy(path)
+    return None if found is None else (Objects.at(found[0]), found[1])
 
 
 def push(path: Path) -> None:
@@ -154,15 +150,14 @@ def _copy(address: str) -> Path:
         root = make_scratch()
     except OSError as error:
         raise StorageError(f"no working copy of {address} can be made: {error.strerror}") from error
-    _origins[root] = objects
     WORKING_COPIES[root] = objects.address
     return root
 
 
-def _described(root: Path, child: str) -> bool:
+def _described(root: Path, objects: Objects, child: str) -> bool:
     """Bring the description of a search below a working copy; returns whether there is such a search."""
     name = _joined(child, _DESCRIPTION)
-    data = _origins[root].get(name)
+    data = objects.get(name)
     if data is not None:
         path = root / _safe(name)
         path.parent.mkdir(exist_ok=True)
@@ -171,7 +166,7 @@ def _described(root: Path, child: str) -> bool:
 
 
 def _drop(root: Path) -> None:
-    del _origins[root], WORKING_COPIES[root]
+    del WORKING_COPIES[root]
     remove_scratch(root)
 
 
