@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_status import search as written
+from tests.cluster.nodes import until
 from tests.storage.server import S3Server, s3
 from tests.study.searches import SearchProcess, assert_exactly_once, history, prepare, search, stored_in
 from tuner.cli.main import main
+from tuner.journal.lock import is_held
+from tuner.storage.copies import results_folder
 
 __all__ = ["s3"]
 
@@ -53,6 +56,12 @@ def test_a_search_that_was_asked_to_stop_ends_in_good_order_and_goes_on(
     )
     assert "interrupted" in out
     assert "s let go of: stopped, after" in follower.communicate(timeout=60)[0].splitlines()[-1]
+    starting = SearchProcess(tmp_path, "--trials", "6", "--resume", epoch_seconds=0.3)
+    with results_folder(results, "s") as folder:
+        until(lambda: is_held(folder / "s"))
+    assert main(["stop", "s", "--results", results]) == 0
+    assert "stopped s after" in capsys.readouterr().err
+    assert "stopped, as 'tuner stop' asked" in starting.wait()[2]
     before = {n: trial.end for n, trial in history(tmp_path).trials.items() if trial.end is not None}
     code, _, err = search(tmp_path, "--trials", "6", "--resume")
     assert code == 0, err

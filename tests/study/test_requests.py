@@ -24,6 +24,13 @@ def test_a_request_is_taken_away_and_heard(tmp_path: Path, monkeypatch: pytest.M
     assert len(said) == 1 and "note.txt, which is no request" in said[0]
 
 
+def test_what_is_asked_while_a_driver_starts_is_asked_of_it(tmp_path: Path) -> None:
+    requests = Requests(tmp_path, lambda text: None)  # and then the lock, Ray, the data
+    ask_to_stop(tmp_path)
+    with requests as heard:
+        assert heard.stop
+
+
 def test_no_requests_and_no_folder(tmp_path: Path) -> None:
     with Requests(tmp_path, lambda text: None) as heard:
         assert not heard.stop

@@ -39,10 +39,18 @@ def ask_to_stop(folder: Path) -> None:
 
 
 class Requests(threading.Thread):
-    """A thread that looks for requests while a search runs. A context manager: its block is how long it looks."""
+    """A thread that looks for requests to a driver. A context manager: its block is how long it looks."""
 
     def __init__(self, folder: Path, notice: Callable[[str], None]) -> None:
-        """Args: folder: the search's results folder, whose one writer this process is. notice: shows people a line."""
+        """Note what was asked of an earlier driver; whoever asks from now on asks this one, also while it starts.
+
+        Args:
+            folder: The search's results folder; in the block this process is its one writer.
+            notice: Shows people a line.
+
+        Raises:
+            StorageError: The object storage fails.
+        """
         super().__init__(name="requests", daemon=True)
         self._folder = folder / FOLDER
         self._notice = notice
@@ -51,6 +59,7 @@ class Requests(threading.Thread):
         self._unknown: list[str] = []
         self._stop_asked = False
         self._left = threading.Event()
+        self._earlier = frozenset(self._names())
 
     @property
     def stop(self) -> bool:
@@ -62,7 +71,6 @@ class Requests(threading.Thread):
 
     def __enter__(self) -> Requests:
         self._look()
-        self._stop_asked = False  # what was asked of an earlier driver is not asked of this one
         self.start()
         return self
 
@@ -83,7 +91,7 @@ class Requests(threading.Thread):
                     continue
                 self._seen.add(name)
                 if _STOP.fullmatch(name):
-                    self._stop_asked = True
+                    self._stop_asked |= name not in self._earlier
                     remove(self._folder / name)
                 else:
                     self._unknown.append(name)

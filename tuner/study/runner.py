@@ -84,17 +84,22 @@ def run_search(
                 return Outcome(folder.path, f"dry run, {place.slots()} trials side by side", ExitCode.OK)
         if restart and folder.exists:
             observer.notice(f"moved the old results to {relative_to_cwd(folder.move_aside())}")
+        requests = Requests(folder.path, observer.notice)
         with folder.writer() as log:
             # Looked at again: another driver may have come first.
             if folder.exists and is_finished(folder, file, resume, resume_command):
                 return _already_finished(folder)
-            with workplace(file, file.name, address, observer, lambda: _prepare(file, folder)) as place:
+            with (
+                requests,
+                workplace(file, file.name, address, observer, lambda: _prepare(file, folder)) as place,
+            ):
                 signals.note()
                 return _drive(
                     file,
                     folder,
                     log,
                     place,
+                    requests,
                     signals=signals,
                     observer=observer,
                 )
@@ -126,6 +131,7 @@ def _drive(
     folder: Folder,
     log: Log,
     place: Workplace,
+    requests: Requests,
     *,
     signals: CaughtSignals,
     observer: Observer,
@@ -144,18 +150,17 @@ def _drive(
     publisher.publish(live=True)
     publisher.start()
     try:
-        with Requests(folder.path, observer.notice) as requests:
-            drive(
-                ledger,
-                job_of(file, folder.path, place.prepared, place.weights, place.home),
-                file,
-                _work(file, concurrent),
-                signals=signals,
-                observer=observer,
-                listeners=[publisher.heard],
-                slots=place.slots,
-                leaving=lambda: publisher.failure is not None or requests.stop,
-            )
+        drive(
+            ledger,
+            job_of(file, folder.path, place.prepared, place.weights, place.home),
+            file,
+            _work(file, concurrent),
+            signals=signals,
+            observer=observer,
+            listeners=[publisher.heard],
+            slots=place.slots,
+            leaving=lambda: publisher.failure is not None or requests.stop,
+        )
     finally:
         publisher.stop()
     if publisher.failure is not None:
