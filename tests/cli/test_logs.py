@@ -89,6 +89,15 @@ def test_what_a_trial_prints_is_followed_line_by_line(
     assert not follower.is_alive() and seen + capsys.readouterr().out == "one\ntwo\nthree\n"
 
 
+def test_a_damaged_description(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (search(tmp_path) / "search.json").write_text('{"settings": [[[')
+    assert main(["logs", "--results", str(tmp_path)]) == 5
+    assert "search.json is damaged" in " ".join(capsys.readouterr().err.split())
+    (tmp_path / "demo" / "search.json").unlink()
+    assert main(["logs", "--results", str(tmp_path)]) == 2
+    assert "demo holds no search that has begun" in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_job_needs_its_id(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["logs", "--address", "http://head:8265"]) == 2
     assert "which job?" in capsys.readouterr().err

@@ -64,3 +64,10 @@ def test_other_commands_keep_their_name_for_results_without_an_address(
     monkeypatch.setenv("RAY_ADDRESS", NOWHERE)
     assert main([command, "s"]) == 2
     assert "no search" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["status", "logs", "stop"])
+def test_an_empty_address_is_no_address(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """As of a variable that is not set: a search of the same name on this machine is not what was meant."""
+    assert main([command, "s", "--address", ""]) == 2
+    assert "is no address of a job server" in " ".join(capsys.readouterr().err.split())

@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print it on stdout."""
-    if args.address:
+    if args.address is not None:
         return _job(args)
     from tuner.leaderboard.read import find_search
     from tuner.storage.copies import results_folder
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         if args.trial is None:
             _events(folder, follow=args.follow, as_json=args.json)
         elif args.json:
-            text = "".join(_printed(folder, args.trial, follow=False))
+            text = "".join(_printed(folder, args.trial, follow=args.follow))
             print(json.dumps({"version": 1, "search": folder.name, "number": args.trial, "log": text}))
         else:
             print_log(_printed(folder, args.trial, follow=args.follow), sys.stdout)
@@ -111,9 +111,9 @@ def _events(folder: Path, *, follow: bool, as_json: bool) -> None:
     """Print a line for each event; as JSON one object, or with ``follow`` one a line."""
     from tuner.journal.lock import is_held
     from tuner.journal.log import read_events
-    from tuner.leaderboard.info import SearchInfo
+    from tuner.leaderboard.status import described
 
-    info = SearchInfo.from_json(json.loads((folder / "search.json").read_bytes()))
+    info, _ = described(folder)
     seen = 0
     for _ in _looks():
         over = not follow or not is_held(folder)

@@ -58,7 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print it; with ``--follow`` whenever it has changed."""
-    views = _jobs(args) if args.address else _search(args)
+    views = _search(args) if args.address is None else _jobs(args)
     if not args.follow:
         print("\n".join(next(views).lines))
     elif sys.stdout.isatty() and not args.json:

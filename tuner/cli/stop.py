@@ -24,8 +24,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask for the end, and wait for it."""
-    return _stop_job(args) if args.address else _stop_search(args)
+    """Ask for the end, and wait for it; 1 where it has not come in time."""
+    return _stop_search(args) if args.address is None else _stop_job(args)
 
 
 def _stop_search(args: argparse.Namespace) -> int:
@@ -56,7 +56,7 @@ def _stop_search(args: argparse.Namespace) -> int:
         )
     else:
         print(f"{name} has ended by itself; tuner status {name} says how", file=sys.stderr)
-    return ExitCode.OK
+    return ExitCode.OK if ended else ExitCode.ABORTED
 
 
 def _stop_job(args: argparse.Namespace) -> int:
@@ -71,15 +71,16 @@ def _stop_job(args: argparse.Namespace) -> int:
     if job.ended:
         raise UsageError(f"{job_id} does not run ({job.status}), so there is nothing to stop")
     server.stop(job_id)
-    ended = _waited(lambda: server.get(job_id).ended)
+    _waited(lambda: server.get(job_id).ended)
     job = server.get(job_id)
     if args.json:
         print(json.dumps({"version": 1, "search": job.search, "job": job.to_json()}, ensure_ascii=False))
-    if ended:
-        print(f"{job_id}: {job.status}; submitted again, the search goes on", file=sys.stderr)
-    else:
+    if not job.ended:
         follow = shlex.join(["tuner", "status", job_id, "--address", server.address, "--follow"])
         print(f"{job_id} was told to stop and has not ended yet: {follow}", file=sys.stderr)
+        return ExitCode.ABORTED
+    again = "" if job.status == "SUCCEEDED" else "; submitted again, the search goes on"
+    print(f"{job_id}: {job.status}{again}", file=sys.stderr)
     return ExitCode.OK
 
 

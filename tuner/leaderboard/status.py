@@ -79,13 +79,14 @@ def status_of(folder: Path) -> Status:
         ResultsDamagedError: A file is not what was written.
         StorageError: The object storage fails.
     """
-    info, settings = _described(folder)
+    info, settings = described(folder)
     holder = holder_of(folder)  # before the log: who has let go since has written all of it
     events = read_events(folder)
     return _status(info, settings, holder, events, time.time())
 
 
-def _described(folder: Path) -> tuple[SearchInfo, Mapping[str, Any]]:
+def described(folder: Path) -> tuple[SearchInfo, Mapping[str, Any]]:
+    """Return the search in a folder, and its settings below ``search``; raises as ``status_of`` does."""
     path = folder / SETTINGS_FILE
     if not path.exists():
         raise UsageError(f"{relative_to_cwd(folder)} holds no search that has begun")
