@@ -79,14 +79,17 @@ def test_an_object_that_is_replaced_while_it_is_read_comes_as_it_was(s3: S3Serve
     assert Objects.at(s3.address("replaced")).get("a") == b"new"
 
 
-def test_an_object_is_replaced_only_where_it_is_the_one_that_was_read(s3: S3Server) -> None:
+def test_an_object_is_replaced_or_discarded_only_where_it_is_the_one_that_was_read(s3: S3Server) -> None:
     objects = Objects.at(s3.address("replace"))
     objects.put("a", b"1")
     content = objects.read("a")
     assert content is not None and objects.replace("a", b"2", content)
-    assert not objects.replace("a", b"3", content) and objects.get("a") == b"2"
-    objects.delete(["a"])
-    assert not objects.replace("a", b"3", content) and objects.get("a") is None
+    assert not objects.replace("a", b"3", content) and not objects.discard("a", content)
+    assert objects.get("a") == b"2"
+    content = objects.read("a")
+    assert content is not None and objects.discard("a", content)
+    assert not objects.replace("a", b"3", content) and not objects.discard("a", content)
+    assert objects.get("a") is None
 
 
 def test_errors_name_the_address_and_no_key(s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """One writer below a prefix: ``lease.json`` says who, and is put again every few seconds while that process lives.
 
 How old a lease is, is asked of the storage alone (the date of its answer less the time of the put), so that no
-machine's clock matters. Each put holds only over the lease that was read before it: one that was on its way for long
-does not displace another writer's. A lease keeps others away; it does not hold back a writer that was asleep and wakes
-up. Where that would do harm, the numbers of the log's segments decide: see ``tuner.storage.segments``.
+machine's clock matters. A put or removal holds only for the lease that was read before it: one that was on its way for
+long touches no other writer's. A lease keeps others away; it does not hold back a writer that was asleep and wakes up.
+For a log the numbers of its segments do: see ``tuner.storage.segments``.
 """
 
 from __future__ import annotations
@@ -56,15 +56,18 @@ class Lease:
             StorageError: The storage fails.
         """
         dead = wait_until_free(self._objects, self._holder)
-        if not self._put_over(dead) and not self.is_ours():
+        if dead is None:
+            put = self._objects.create(NAME, self._record())
+        else:
+            put = self._objects.replace(NAME, self._record(), dead)
+        if not put and self._ours() is None:  # a put whose answer was lost is ours all the same
             raise _held(self._objects, self._holder)
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
         self._thread.start()
 
     def is_ours(self) -> bool:
         """Return whether nobody took it over."""
-        content = self._objects.read(NAME)
-        return content is not None and self._wrote(content)
+        return self._ours() is not None
 
     def release(self) -> None:
         """Let go of it; where the storage fails it runs out by itself."""
@@ -73,8 +76,8 @@ class Lease:
             self._thread.join()
             self._thread = None
             with contextlib.suppress(StorageError):
-                if self.is_ours():
-                    self._objects.delete([NAME])
+                if (content := self._ours()) is not None:
+                    self._objects.discard(NAME, content)
 
     def abandon(self) -> None:
         """Hold it no longer without saying so: it runs out."""
@@ -83,18 +86,13 @@ class Lease:
     def _beat(self) -> None:
         while not self._left.wait(_BEAT_SECONDS):
             with contextlib.suppress(StorageError):  # it may be back before the lease has run out
-                content = self._objects.read(NAME)
-                if content is not None and not self._wrote(content):
+                if (content := self._ours()) is None:
                     return
-                self._put_over(content)
+                self._objects.replace(NAME, self._record(), content)
 
-    def _put_over(self, before: Content | None) -> bool:
-        if before is None:
-            return self._objects.create(NAME, self._record())
-        return self._objects.replace(NAME, self._record(), before)
-
-    def _wrote(self, content: Content) -> bool:
-        return _parsed(content).get("writer") == self._writer
+    def _ours(self) -> Content | None:
+        content = self._objects.read(NAME)
+        return content if content is not None and _parsed(content).get("writer") == self._writer else None
 
     def _record(self) -> bytes:
         self._beats += 1

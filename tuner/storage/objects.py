@@ -111,13 +111,19 @@ class Objects:
 
     def create(self, name: str, data: bytes, *, metadata: Mapping[str, str] | None = None) -> bool:
         """Write an object where none is; False where one is already, which may be this one from a try that was lost."""
+        how = {"Body": data, "Metadata": dict(metadata or {}), "IfNoneMatch": "*"}
         with self._named(name):
-            return self._tried(lambda: self._put_if(name, data, Metadata=dict(metadata or {}), IfNoneMatch="*"))
+            return self._tried(lambda: _held(self._client.put_object, **self._key(name), **how))
 
     def replace(self, name: str, data: bytes, before: Content) -> bool:
         """Write an object over what was read; False where it is gone or another by now, perhaps this one as above."""
         with self._named(name):
-            return self._tried(lambda: self._put_if(name, data, IfMatch=before.tag))
+            return self._tried(lambda: _held(self._client.put_object, **self._key(name), Body=data, IfMatch=before.tag))
+
+    def discard(self, name: str, before: Content) -> bool:
+        """Remove what was read; False where it is gone or another by now."""
+        with self._named(name):
+            return self._tried(lambda: _held(self._client.delete_object, **self._key(name), IfMatch=before.tag))
 
     def exists(self, name: str) -> bool:
         """Return whether there is an object of a name."""
@@ -193,15 +199,6 @@ class Objects:
             raise
         return answer
 
-    def _put_if(self, name: str, data: bytes, **condition: Any) -> bool:
-        try:
-            self._client.put_object(**self._key(name), Body=data, **condition)
-        except failures() as error:
-            if code_of(error) in {"PreconditionFailed", *_MISSING}:
-                return False
-            raise
-        return True
-
     def _pages(self, **where: str) -> Iterator[Mapping[str, Any]]:
         with self._named(""):
             yield from self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **where)
@@ -234,3 +231,14 @@ def _body(answer: Mapping[str, Any]) -> Iterator[bytes]:
         yield from answer["Body"].iter_chunks(_PIECE_BYTES)
     except failures() as error:
         raise BrokenOffError from error
+
+
+def _held(ask: Callable[..., object], **request: Any) -> bool:
+    """Ask for something on a condition; returns whether the condition held."""
+    try:
+        ask(**request)
+    except failures() as error:
+        if code_of(error) in {"PreconditionFailed", *_MISSING}:
+            return False
+        raise
+    return True
