@@ -1,4 +1,4 @@
-"""Addresses of clusters: what is one, and what happens where none answers."""
+"""Clusters that cannot be joined; what is an address at all stands in ``security/test_addresses.py``."""
 
 from __future__ import annotations
 
@@ -8,32 +8,7 @@ import time
 import pytest
 
 from tuner.facts.errors import ClusterError, UsageError
-from tuner.study.join import checked_address, joined_ray
-
-
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("auto", "auto"),
-        ("head", "head:6379"),
-        ("head:7000", "head:7000"),
-        ("10.0.0.1:6380", "10.0.0.1:6380"),
-        ("[::1]:6380", "[::1]:6380"),
-        ("ray-head.default.svc", "ray-head.default.svc:6379"),
-    ],
-)
-def test_an_address_becomes_what_ray_takes(text: str, address: str) -> None:
-    assert checked_address(text) == address
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "ray://head:10001", "os://head", "head:", "head:0", "head:99999", "head:1:2", "a b", "-h", "h\n"],
-)
-def test_what_is_no_address_is_refused(text: str) -> None:
-    """Ray would import a module that the scheme of an address names."""
-    with pytest.raises(UsageError, match="--address takes auto, HOST or HOST:PORT"):
-        checked_address(text)
+from tuner.study.join import joined_ray
 
 
 def test_an_address_in_the_environment_is_no_way_around(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-_MODE = "RAY_AUTH_MODE"
-_TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+from tuner.facts.ray_token import MODE_VARIABLE, TOKEN_VARIABLES
 
 #: Below it Ray makes names of up to 85 characters, and those of sockets have at most 107.
 _LONGEST_PLACE = 20
@@ -54,19 +53,19 @@ def _private_token() -> Iterator[None]:
     """Put a fresh token into the environment, which other users cannot read, unless the user has chosen."""
     import ray
 
-    before = os.environ.get(_MODE)
-    if before == "disabled" or any(name in os.environ for name in _TOKENS):
+    before = os.environ.get(MODE_VARIABLE)
+    if before == "disabled" or any(name in os.environ for name in TOKEN_VARIABLES):
         yield
         return
-    os.environ[_TOKENS[0]] = secrets.token_hex(32)
-    os.environ[_MODE] = "token"
+    os.environ[TOKEN_VARIABLES[0]] = secrets.token_hex(32)
+    os.environ[MODE_VARIABLE] = "token"
     _read_again(ray)
     try:
         yield
     finally:
-        os.environ.pop(_TOKENS[0], None)
+        os.environ.pop(TOKEN_VARIABLES[0], None)
         if before is None:
-            os.environ.pop(_MODE, None)
+            os.environ.pop(MODE_VARIABLE, None)
         _read_again(ray)
 
 

@@ -11,12 +11,11 @@ from pathlib import Path
 
 from tuner.facts.errors import ClusterError, UsageError
 from tuner.space.searchfile import Resources
-from tuner.study.join import joined_ray
+from tuner.study.join import WORKER_ENVIRONMENT, joined_ray
 from tuner.study.own_ray import kept_private
 
-_ENVIRONMENT = {
+_ENVIRONMENT = WORKER_ENVIRONMENT | {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # trials that asked for no GPU see none
     # Ray's own monitor ends whole searches; the kernel ends one worker, which is then retried as a lost process.
     "RAY_memory_monitor_refresh_ms": "0",
     "RAY_DEDUP_LOGS": "0",
