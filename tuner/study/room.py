@@ -84,7 +84,7 @@ def is_autoscaled() -> bool:
     """Return whether an autoscaler adds nodes to the cluster, as far as Ray tells."""
     from ray.experimental.internal_kv import _internal_kv_get
 
-    if _internal_kv_get("__autoscaler_v2_enabled", namespace="autoscaler") == b"1":
+    if _internal_kv_get("__autoscaler_v2_enabled", namespace="__autoscaler") == b"1":
         return True
     said = _internal_kv_get("__autoscaling_status")
     report: dict[str, Any] = (json.loads(said).get("autoscaler_report") if said else None) or {}
