@@ -1,4 +1,7 @@
-"""Disks that a test may fill, and one that the kernel makes read-only as it does when a disk fails. Needs root."""
+"""Disks that a test may fill, and one that the kernel makes read-only as it does when a disk fails.
+
+Only root may mount them; where nobody may, the tests are skipped.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[None]:
     """Mount a disk of some size at a folder, which is made."""
     folder.mkdir()
-    _run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder)
+    _run_or_skip("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder)
     try:
         yield
     finally:
@@ -43,16 +48,14 @@ def failing_disk(folder: Path, image: Path) -> Iterator[tuple[Callable[[], None]
     image.write_bytes(b"")
     with image.open("r+b") as file:
         file.truncate(64 << 20)
-    _run("mkfs.ext4", "-q", image)
+    _run_or_skip("mkfs.ext4", "-q", image)
     folder.mkdir()
     mount = ("mount", "-o", "loop,errors=remount-ro", image, folder)
-    _run(*mount)
+    _run_or_skip(*mount)
 
     def fail() -> None:
-        device = subprocess.run(
-            ["findmnt", "--noheadings", "--output", "SOURCE", str(folder)], check=True, capture_output=True, text=True
-        )
-        (Path("/sys/fs/ext4") / Path(device.stdout.strip()).name / "trigger_fs_error").write_text("tests")
+        device = _run("findmnt", "--noheadings", "--output", "SOURCE", folder)
+        (Path("/sys/fs/ext4") / Path(device.strip()).name / "trigger_fs_error").write_text("tests")
 
     def mend() -> None:
         _run("umount", folder)
@@ -65,5 +68,12 @@ def failing_disk(folder: Path, image: Path) -> Iterator[tuple[Callable[[], None]
         _run("umount", "--lazy", folder)
 
 
-def _run(*words: str | Path) -> None:
-    subprocess.run([str(word) for word in words], check=True, capture_output=True)
+def _run(*words: str | Path) -> str:
+    return subprocess.run([str(word) for word in words], check=True, capture_output=True, text=True).stdout
+
+
+def _run_or_skip(*words: str | Path) -> None:
+    try:
+        _run(*words)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"disks cannot be mounted here: {error}")
