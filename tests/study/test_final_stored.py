@@ -24,7 +24,7 @@ from tests.study.finals import (
 )
 from tuner.cli.main import main
 from tuner.datasets.test_split import load_test
-from tuner.facts.errors import UsageError
+from tuner.facts.errors import ResultsHeldError, UsageError
 from tuner.storage.copies import attach
 from tuner.storage.objects import Objects
 from tuner.study.model_folder import ModelFolder, find_model
@@ -59,6 +59,25 @@ def test_an_interrupted_training_goes_on_on_another_machine(tmp_path: Path, plac
     assert trained + last.epochs == [1, 2, 3, 1, 2, 3], "no epoch is trained twice"
     assert without_times(folder.metrics())["seeds"] == without_times(whole.metrics())["seeds"]
     assert names(place) == [f"models/mine/{file}" for file in ("config.json", "metrics.json", "model.safetensors")]
+
+
+def test_a_training_that_was_asleep_replaces_nothing_of_the_one_that_took_over(tmp_path: Path, place: str) -> None:
+    class TakenOver(Heard):
+        """Another process takes the training over after its first epoch."""
+
+        def epoch_ended(self, report):
+            super().epoch_ended(report)
+            Objects.at(place).put("models/.mine/lease.json", b'{"writer": "another"}')
+            self.before = contents(place)
+
+    heard = TakenOver()
+    with pytest.raises(ResultsHeldError, match=r"models/\.mine was taken over by another tuner train"):
+        run(recipe(tmp_path, epochs=3, results=attach(place)), heard=heard)
+    assert heard.epochs == [1] and contents(place) == heard.before
+
+
+def contents(place: str) -> dict[str, bytes | None]:
+    return {name: Objects.at(place).get(name) for name in names(place)}
 
 
 def test_a_model_is_found_from_elsewhere(tmp_path: Path, place: str) -> None:

@@ -63,6 +63,18 @@ class FolderLock:
             raise
         self._descriptor = descriptor
 
+    def confirm(self) -> None:
+        """Called before what others may read is replaced; a lock of a folder is taken from no live process.
+
+        Raises:
+            ResultsHeldError: Another process took it over while this one was asleep or cut off.
+            StorageError: The object storage fails.
+        """
+        if self._lease is not None and not self._lease.is_ours():
+            raise ResultsHeldError(
+                f"{relative_to_cwd(self._folder)} was taken over by {self._holder} while this process was cut off"
+            )
+
     def release(self) -> None:
         """Let go of it; nothing happens where it is not held."""
         if self._lease is not None:

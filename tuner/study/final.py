@@ -97,6 +97,7 @@ class FinalTraining:
         Raises:
             UsageError: The model there has other settings, or the configuration does not fit the images.
             TrainingEndedError: The loss is no finite number, or memory ran out.
+            ResultsHeldError: Another process took the training over while this one was asleep or cut off.
             StorageError: The folder cannot be written.
         """
         self.folder.refuse_other(self._settings())
@@ -175,6 +176,7 @@ class FinalTraining:
                 report = next(epochs)
             except StopIteration as end:
                 return str(end.value)
+            self.folder.confirm()
             push(place / _CURVE)  # first: an epoch without its line would be missing from the curve for good
             push(place / _CHECKPOINT)
             self.listener.epoch_ended(report)

@@ -41,6 +41,7 @@ class ModelFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.partial = path.with_name(f".{path.name}")
+        self._lock = FolderLock(self.partial, "another tuner train")
 
     @property
     def finished(self) -> bool:
@@ -67,17 +68,21 @@ class ModelFolder:
         """
         try:
             self.partial.mkdir(parents=True, exist_ok=True)
-            lock = FolderLock(self.partial, "another tuner train")
-            lock.acquire()
+            self._lock.acquire()
         except OSError as error:
             raise StorageError(f"{relative_to_cwd(self.partial)} cannot be written: {error.strerror}") from error
         try:
             yield
+            self._lock.confirm()
             remove(self.partial)
         finally:
             if not any(path.is_dir() or path.name == CONFIG_FILE for path in self.partial.glob("*")):
                 shutil.rmtree(self.partial, ignore_errors=True)
-            lock.release()
+            self._lock.release()
+
+    def confirm(self) -> None:
+        """Called by the writer before what was trained is put in its place; raises as ``FolderLock.confirm`` does."""
+        self._lock.confirm()
 
     def refuse_other(self, settings: Mapping[str, Any]) -> None:
         """Compare with the model that lies here, or with the training that was interrupted.
@@ -106,6 +111,7 @@ class ModelFolder:
 
     def finish(self, weights: Path, metrics: Mapping[str, Any]) -> None:
         """Put the model in its place, or replace the metrics of one that is there by those of more seeds."""
+        self.confirm()
         if self.finished:
             write_json(self.path / METRICS_FILE, metrics)
             return
