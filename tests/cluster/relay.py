@@ -29,6 +29,7 @@ class Relay:
         self._context = context
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
+        self._silent: set[socket.socket] = set()
         self.address = f"{'https' if context else 'http'}://localhost:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -38,6 +39,10 @@ class Relay:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
         self._open.clear()
+
+    def silence(self) -> None:
+        """Pass nothing on any more through the connections that are open now; neither end learns of it."""
+        self._silent.update(self._open)
 
     def close(self) -> None:
         """Break every connection and take no more."""
@@ -59,10 +64,19 @@ class Relay:
             socket.create_connection(self._target) as far,
         ):
             self._open += [near, far]
-            back = threading.Thread(target=_copy, args=(far, near), daemon=True)
+            back = threading.Thread(target=self._copy, args=(far, near), daemon=True)
             back.start()
-            _copy(near, far)
+            self._copy(near, far)
             back.join()
+
+    def _copy(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if source not in self._silent:
+                    target.sendall(data)
+        with contextlib.suppress(OSError):
+            if source not in self._silent:
+                target.shutdown(socket.SHUT_WR)
 
 
 @contextlib.contextmanager
@@ -87,14 +101,6 @@ def encrypted_relay_to(address: str, authority: Path) -> Iterator[Relay]:
         yield relay
     finally:
         relay.close()
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
 
 
 def _write_certificate(certificate: Path, key: Path) -> None:

@@ -7,14 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cluster.nodes import Cluster, cluster, until
-from tests.cluster.relay import encrypted_relay_to, relay_to
+from tests.cluster.relay import Relay, encrypted_relay_to, relay_to
 from tests.study.searches import SPACE, assert_exactly_once, history, prepare
 
 pytestmark = pytest.mark.slow
@@ -42,8 +42,11 @@ class Commands:
         self.environment = self.without_token | {"RAY_AUTH_TOKEN_PATH": str(head.token_file)}
 
     def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+        return self._started([sys.executable, "-m", "tuner", *words], environment)
+
+    def _started(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "tuner", *words],
+            command,
             cwd=self.folder,
             env=self.environment | environment,
             stdin=subprocess.DEVNULL,
@@ -51,6 +54,16 @@ class Commands:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def impatient(self, setting: str, *words: str) -> subprocess.Popen[str]:
+        """Start a command that waits three seconds where a setting of the job server's client says more."""
+        code = (
+            f"import sys; from tuner.cluster import server; server.{setting} = 3.0\n"
+            "from tuner.cli.main import main\n"
+            "sys.exit(main(sys.argv[1:]))\n"
+        )
+        # The code imports Ray before the command does.
+        return self._started([sys.executable, "-c", code, *words], {"RAY_AUTH_MODE": "token"})
 
     def run(self, *words: str, **environment: str) -> tuple[int, str, str]:
         """Return exit code, stdout and stderr of a command."""
@@ -92,6 +105,10 @@ def test_a_search_of_ones_own_trainable(commands: Commands) -> None:
     code, out, err = commands.run(*words)
     assert (code, out) == (0, "mine-1\n") and "was handed in before" in err and "[4/4] trial" in err
     code, _, err = commands.run(*words, "--seed", "9")
+    assert code == 2 and "runs something else; choose another id" in err
+    with (commands.folder / "space.yaml").open("a") as file:
+        file.write("retries: 5\n")
+    code, _, err = commands.run(*words)
     assert code == 2 and "runs something else; choose another id" in err
 
     job = commands.job("mine-1")
@@ -221,14 +238,17 @@ def test_over_https_the_token_goes_to_whom_a_certificate_vouches_for_and_nowhere
     assert len(written) > 3 and not any(token.encode() in data for data in written)
 
 
-def test_a_log_whose_connection_is_lost_goes_on_without_a_repeat(commands: Commands) -> None:
-    submitted = commands.run("submit", "space.yaml", "--address", commands.address, "--trials", "4")
-    job_id = submitted[1].strip()
+@pytest.mark.parametrize("lost", [Relay.cut, Relay.silence])
+def test_a_log_whose_connection_is_lost_goes_on_without_a_repeat(
+    commands: Commands, lost: Callable[[Relay], None]
+) -> None:
+    words = ("submit", "space.yaml", "--address", commands.address, "--trials", "4", "--env", "EPOCH_SECONDS=0.2")
+    job_id = commands.run(*words)[1].strip()
     with relay_to(commands.address) as relay:
-        follower = commands.start("logs", job_id, "--address", relay.address, "--follow")
+        follower = commands.impatient("_SILENCE_SECONDS", "logs", job_id, "--address", relay.address, "--follow")
         assert follower.stdout is not None
         followed = follower.stdout.readline() + follower.stdout.readline()
-        relay.cut()
+        lost(relay)
         followed += follower.stdout.read()
     assert follower.wait(60) == 0
     whole = commands.run("logs", job_id, "--address", commands.address)[1]
@@ -236,21 +256,9 @@ def test_a_log_whose_connection_is_lost_goes_on_without_a_repeat(commands: Comma
 
 
 def test_a_cluster_that_goes_away_is_waited_for_a_while(commands: Commands) -> None:
-    code = (
-        "import sys; from tuner.cluster import server; server._PATIENCE_SECONDS = 3.0\n"
-        "from tuner.cli.main import main\n"
-        "sys.exit(main(sys.argv[1:]))\n"
-    )
     with relay_to(commands.address) as relay:
-        words = ["submit", "space.yaml", "--address", relay.address, "--env", "EPOCH_SECONDS=0.2", "--wait"]
-        waiting = subprocess.Popen(
-            [sys.executable, "-c", code, *words],
-            cwd=commands.folder,
-            env=commands.environment | {"RAY_AUTH_MODE": "token"},  # the code above imports Ray before the command does
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        words = ("submit", "space.yaml", "--address", relay.address, "--env", "EPOCH_SECONDS=0.2", "--wait")
+        waiting = commands.impatient("_PATIENCE_SECONDS", *words)
         assert waiting.stdout is not None
         job_id = waiting.stdout.readline().strip()
     said = waiting.communicate(timeout=120)[1]

@@ -12,8 +12,8 @@ from tuner.facts.errors import ExitCode, UsageError
 #: What Ray calls the states of a job in which nothing more happens.
 ENDED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 
-#: What a job remembers of its search: key of Ray's metadata.
-SEARCH_KEY, RESULTS_KEY = "tuner_search", "tuner_results"
+#: What a job remembers of its search: key of Ray's metadata. The last is its file's ``fingerprint``.
+SEARCH_KEY, RESULTS_KEY, FILE_KEY = "tuner_search", "tuner_results", "tuner_file"
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SHELL_FOUND_NO_COMMAND = 127
@@ -28,6 +28,7 @@ class Job:
         status: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED.
         search: Name of the search; None for a job that is none of ours.
         results: Where the search's results lie; None as above.
+        file: Fingerprint of the search file; None as above, and where KubeRay submitted it.
         command: What runs.
         message: What Ray says of it; empty where it says nothing.
         driver_exit_code: What the command ended with; None while it runs, and where it was stopped or lost.
@@ -39,6 +40,7 @@ class Job:
     status: str
     search: str | None
     results: str | None
+    file: str | None
     command: str
     message: str
     driver_exit_code: int | None
@@ -54,6 +56,7 @@ class Job:
             status=str(details.status),
             search=metadata.get(SEARCH_KEY),
             results=metadata.get(RESULTS_KEY),
+            file=metadata.get(FILE_KEY),
             command=details.entrypoint,
             message=details.message or "",
             driver_exit_code=details.driver_exit_code,

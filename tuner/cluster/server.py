@@ -140,6 +140,7 @@ class JobServer:
                     if fresh:
                         yield fresh
                 if self.get(job_id).ended:
+                    yield self.log(job_id)[printed:]  # what a connection that went silent kept back
                     return
                 reached = time.monotonic()
             except ClusterError:

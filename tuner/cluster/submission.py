@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -9,7 +10,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tuner.cluster.job import RESULTS_KEY, SEARCH_KEY, Job
+from tuner.cluster.job import FILE_KEY, RESULTS_KEY, SEARCH_KEY, Job
 from tuner.facts.errors import UsageError
 from tuner.facts.ray_token import TOKEN_VARIABLES
 from tuner.space.package import Package
@@ -69,7 +70,7 @@ def submit(
     env: Mapping[str, str],
     job_id: str,
 ) -> tuple[Job, bool]:
-    """Hand a search in; whoever hands the same one in again under the same id finds the first job.
+    """Hand a search in; whoever hands the same file and options in again under the same id finds the first job.
 
     Args:
         server: Where.
@@ -87,14 +88,15 @@ def submit(
         ClusterError: The job server cannot be reached or refuses.
     """
     command = command_line(package, options)
+    fingerprint = hashlib.sha256(file.text.encode()).hexdigest()[:16]
     there = server.find(job_id)
     if there is None:
-        metadata = {SEARCH_KEY: file.name, RESULTS_KEY: file.results}
+        metadata = {SEARCH_KEY: file.name, RESULTS_KEY: file.results, FILE_KEY: fingerprint}
         server.submit(
             command, folder=package.folder, env={**_STOP_PATIENTLY, **env}, submission_id=job_id, metadata=metadata
         )
         return server.get(job_id), True
-    if there.command != command:
+    if (there.command, there.file) != (command, fingerprint):
         raise UsageError(f"{server.address} has a job '{job_id}' that runs something else; choose another id")
     if there.ended and there.status != "SUCCEEDED":
         raise UsageError(f"the job '{job_id}' has ended ({there.status}); choose another id, and the search goes on")
