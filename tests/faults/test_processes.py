@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,19 @@ def test_a_finally_that_hangs_is_ended_and_the_next_trial_runs(tmp_path: Path) -
     code, _, err = search(tmp_path, "--trials", "5")
     assert code == 0, err
     assert_exactly_once(tmp_path, 5)
+
+
+def test_a_driver_that_was_paused_goes_on(tmp_path: Path) -> None:
+    """As by Ctrl-Z: what its trials said meanwhile waited for it, and none of them was hanging."""
+    prepare_formula(tmp_path)
+    running = SearchProcess(tmp_path, "--set", "trial_timeout=5", epoch_seconds=0.3)
+    running.until_epochs(6)
+    running.process.send_signal(signal.SIGSTOP)
+    time.sleep(8)
+    running.process.send_signal(signal.SIGCONT)
+    code, _, err = running.wait()
+    assert code == 0, err
+    assert audit(tmp_path, TRIALS).findings == ()
 
 
 def test_memory_that_runs_out(tmp_path: Path) -> None:

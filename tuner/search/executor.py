@@ -300,9 +300,12 @@ class _Watch(tune.Callback):  # type: ignore[misc]  # ray is untyped
 
     def _end_hanging(self, trials: list[RayTrial], timeout: float) -> None:
         now = time.monotonic()
-        if now - self._timed < min(1.0, timeout / 4):  # all trials of the search are gone through
+        passed = now - self._timed
+        if passed < min(1.0, timeout / 4):  # all trials of the search are gone through
             return
         self._timed = now
+        if passed > timeout / 2:  # this process was stopped, or waited for storage: what trials said waits to be heard
+            self._judge.heard = {number: heard + passed for number, heard in self._judge.heard.items()}
         for trial in trials:
             number, actor = _number(trial), trial.temporary_state.ray_actor
             # A trial that is pending with a process waits for that process to let go of the trial before it.
