@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -149,6 +150,13 @@ def test_a_folder_that_is_too_large_is_said_to_be_before_anything_is_copied(tmp_
         file.truncate(MOST_BYTES)  # a hole: it takes no room here
     said = r"more than the 100 MB .*weights.bin with 100 MB\); name a smaller folder"
     with pytest.raises(UsageError, match=said), packed(read(tmp_path / "space.yaml")):
+        pass
+
+
+def test_a_file_whose_name_is_no_text_is_named(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    (tmp_path / os.fsdecode(b"bad\xff")).touch()
+    with pytest.raises(UsageError, match=r"bad.udcff' is no UTF-8 text"), packed(read(tmp_path / "space.yaml")):
         pass
 
 

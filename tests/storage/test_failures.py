@@ -108,3 +108,12 @@ def test_what_fails_for_good_is_one_sentence(
             with pytest.raises(StorageError) as caught:
                 call()
             assert str(caught.value) == said
+
+
+def test_a_page_of_somebody_else_is_no_answer(proxy: Proxy, s3: S3Server) -> None:
+    objects = Objects.at(s3.address("portal"))
+    objects.put("a", b"1")
+    proxy.faults = [Fault(status=200)]
+    for call in (lambda: objects.get("a"), objects.list, objects.children, lambda: objects.exists("a")):
+        with pytest.raises(StorageError, match="what answers there is no object storage"):
+            call()

@@ -89,6 +89,10 @@ def _copy(source: Path, target: Path, results: Path) -> None:
     total, largest = 0, (0, Path())
     chosen = []
     for path in _files(source, results):
+        if not _is_text(path):
+            raise UsageError(
+                f"the name of {str(path)!r} is no UTF-8 text, and a job takes no such file along; rename it"
+            )
         size = path.stat().st_size
         total, largest = total + size, max(largest, (size, path))
         if total > MOST_BYTES:
@@ -106,6 +110,13 @@ def _copy(source: Path, target: Path, results: Path) -> None:
             shutil.copyfile(path, copy)
         except OSError as error:
             raise UsageError(f"{relative_to_cwd(path.absolute())} cannot be read: {error.strerror}") from error
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        return bool(str(path).encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _files(source: Path, results: Path) -> Iterator[Path]:

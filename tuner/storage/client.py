@@ -29,6 +29,7 @@ _REASONS = {
     "ConnectionClosedError": "it breaks connections off",
     "BrokenOffError": "it breaks connections off",
     "ReadTimeoutError": "it does not answer",
+    "NotS3": "what answers there is no object storage",
 }
 
 

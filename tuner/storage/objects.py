@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -175,8 +175,12 @@ class Objects:
     def _read(self, name: str) -> Content | None:
         if (answer := self._answer(name)) is None:
             return None
-        date = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-        return Content(b"".join(_body(answer)), answer["Metadata"], answer["LastModified"], date, answer["ETag"])
+        data = b"".join(_body(answer))
+        try:
+            now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).replace(tzinfo=UTC)
+            return Content(data, answer["Metadata"], answer["LastModified"], now, answer["ETag"])
+        except (KeyError, ValueError) as error:  # a proxy's own page, say, or one that takes the date away
+            raise refused(f"{self.address}/{name}", "NotS3") from error
 
     def _download(self, name: str, path: Path) -> bool:
         if (answer := self._answer(name)) is None:
@@ -201,7 +205,10 @@ class Objects:
 
     def _pages(self, **where: str) -> Iterator[Mapping[str, Any]]:
         with self._named(""):
-            yield from self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **where)
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **where):
+                if "IsTruncated" not in page:  # taken for an empty listing it would be a search without a log
+                    raise refused(self.address, "NotS3")
+                yield page
 
     def _key(self, name: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + name}
@@ -238,7 +245,7 @@ def _held(ask: Callable[..., object], **request: Any) -> bool:
     try:
         ask(**request)
     except failures() as error:
-        if code_of(error) in {"PreconditionFailed", *_MISSING}:
+        if code_of(error) in {"PreconditionFailed", "412", *_MISSING}:
             return False
         raise
     return True
