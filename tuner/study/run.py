@@ -27,7 +27,7 @@ def run(
     Args:
         path: The search file.
         trials: How many trials, instead of the file's ``search.trials``.
-        results: Folder for results, instead of the file's; relative to the current folder.
+        results: Folder for results, or ``s3://bucket/prefix``, instead of the file's; relative to the current folder.
         overrides: Dotted path to value, such as ``{"parameters.lr": 0.1}``.
         resume: Go on with a search that was interrupted.
         address: A Ray cluster to run on: ``auto``, HOST or HOST:PORT; None for this machine.
