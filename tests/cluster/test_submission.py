@@ -144,6 +144,23 @@ def test_a_folder_of_ones_choice(tmp_path: Path) -> None:
         pass
 
 
+def test_a_search_file_beside_the_folder_of_ones_choice_goes_along_unless_its_name_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path)
+    (tmp_path / "images").mkdir()
+    monkeypatch.chdir(tmp_path / "images")
+    path = Path("../space.yaml")
+    with packed(read(path), Path()) as package:
+        assert contents(package.folder) == ["space.yaml"] and package.file == Path("space.yaml")
+    Path("space.yaml").write_text("another: file")
+    said = r"^\.\./space\.yaml: error: lies outside \., which the job takes along, and another space\.yaml is in there$"
+    with pytest.raises(UsageError, match=said), packed(read(path), Path()):
+        pass
+    with packed(read(Path("../images/../space.yaml")), Path("..")) as package:
+        assert "images/space.yaml" in contents(package.folder) and package.file == Path("space.yaml")
+
+
 def test_a_folder_that_is_too_large_is_said_to_be_before_anything_is_copied(tmp_path: Path) -> None:
     prepare(tmp_path)
     with (tmp_path / "weights.bin").open("wb") as file:

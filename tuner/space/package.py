@@ -50,7 +50,8 @@ def packed(file: SearchFile, working_dir: Path | None = None) -> Iterator[Packag
             module lies beside it, or in the current folder, that folder. Hidden files, caches and results stay here.
 
     Raises:
-        UsageError: There is no such folder, it is too large, or a file in it cannot be read.
+        UsageError: There is no such folder, it is too large, a file in it cannot be read, or it has another file of the
+            search file's name.
     """
     source = code_folder(file) if working_dir is None else working_dir
     with tempfile.TemporaryDirectory(prefix="tuner-job-") as temporary:
@@ -58,6 +59,10 @@ def packed(file: SearchFile, working_dir: Path | None = None) -> Iterator[Packag
         if source is not None:
             _copy(source, target, Path(file.results))
         place = _place(file, source)
+        if (target / place).exists() and not _lies_in(file, source):
+            raise UsageError(
+                f"{file.path}: error: lies outside {source}, which the job takes along, and another {place} is in there"
+            )
         (target / place).parent.mkdir(parents=True, exist_ok=True)
         (target / place).write_text(file.text, encoding="utf-8")
         yield Package(target, place)
@@ -75,12 +80,15 @@ def code_folder(file: SearchFile) -> Path | None:
 
 
 def _place(file: SearchFile, source: Path | None) -> Path:
-    path = file.path.absolute()
-    if path.parent in DESCRIPTORS:  # a pipe has no name
+    if file.path.absolute().parent in DESCRIPTORS:  # a pipe has no name
         return Path(f"{file.name}.yaml")
-    if source is not None and path.is_relative_to(source.absolute()):
-        return path.relative_to(source.absolute())
-    return Path(path.name)
+    if source is not None and _lies_in(file, source):
+        return file.path.parent.resolve().relative_to(source.resolve()) / file.path.name
+    return Path(file.path.name)
+
+
+def _lies_in(file: SearchFile, source: Path | None) -> bool:
+    return source is not None and file.path.parent.resolve().is_relative_to(source.resolve())
 
 
 def _copy(source: Path, target: Path, results: Path) -> None:
