@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from tuner.cli.options import add_follow, add_format, add_search_or_job, whole_number
 from tuner.cli.words import spelled_time
-from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
+from tuner.facts.errors import ExitCode, ResultsDamagedError, UsageError, relative_to_cwd
 from tuner.facts.printable import only_coloured, printable
+from tuner.journal.links import regular_file
 
 if TYPE_CHECKING:
     from tuner.journal.events import Event
@@ -97,7 +98,7 @@ def _printed(folder: Path, number: int, *, follow: bool) -> Iterator[str]:
         if trial is None:
             raise UsageError(f"{relative_to_cwd(folder)} has no trial {number}")
         over = not follow or trial.end is not None or not is_held(folder)
-        data = path.read_bytes() if fetch(path) else b""
+        data = _content(path) if fetch(path) else b""
         whole = len(data) if over else data.rfind(b"\n") + 1  # half a character is not shown
         yield data[seen:whole].decode(errors="replace")
         seen = whole
@@ -105,6 +106,13 @@ def _printed(folder: Path, number: int, *, follow: bool) -> Iterator[str]:
             if seen == 0:
                 print(f"trial {number} printed nothing", file=sys.stderr)
             return
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return regular_file(path).read_bytes()
+    except (OSError, ValueError) as error:
+        raise ResultsDamagedError(f"{relative_to_cwd(path)} cannot be read: {error}") from error
 
 
 def _events(folder: Path, *, follow: bool, as_json: bool) -> None:

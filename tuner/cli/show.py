@@ -15,6 +15,7 @@ from tuner.facts.errors import ExitCode, ResultsDamagedError, UsageError, relati
 from tuner.facts.printable import printable_lines
 from tuner.facts.records import IN_OWN_FILES
 from tuner.facts.verdict import judge
+from tuner.journal.links import regular_file
 
 if TYPE_CHECKING:
     from tuner.leaderboard.trial import TrialView
@@ -112,7 +113,7 @@ def _page(folder: Path, trial: TrialView, results: str) -> Iterator[str]:
 def _has_root(folder: Path) -> bool:
     """Return whether the images lie in a folder of the user's, which no result records."""
     try:
-        data = json.loads((folder / "search.json").read_bytes())["settings"]["data"]
+        data = json.loads(regular_file(folder / "search.json").read_bytes())["settings"]["data"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
     return data is not None and data["dataset"] in IN_OWN_FILES
@@ -164,7 +165,7 @@ def _search_file(folder: Path, trial: TrialView) -> Iterator[str]:
     """Yield the lines of a search file with this configuration fixed, one trial, and nothing that stops it early."""
     path = folder / "search.json"
     try:
-        settings = json.loads(path.read_bytes())["settings"]
+        settings = json.loads(regular_file(path).read_bytes())["settings"]
         kept = {key: settings[key] for key in _RUNS_AGAIN}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsDamagedError(f"{relative_to_cwd(path)} is damaged: it does not hold the settings") from error

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tuner.facts.errors import ResultsHeldError, relative_to_cwd
 from tuner.facts.printable import printable
-from tuner.journal.links import refuse_links_out
+from tuner.journal.links import refuse_links_out, regular_file
 from tuner.storage.copies import origin
 from tuner.storage.lease import Lease, is_leased, lessee, wait_until_free
 
@@ -41,7 +41,7 @@ class FolderLock:
 
         Raises:
             ResultsHeldError: Another one lives, or moved the folder meanwhile.
-            ResultsDamagedError: A link in the folder leads out of it.
+            ResultsDamagedError: A link in the folder leads out of it, or a pipe or a device lies in it.
             OSError: The folder cannot be written.
             StorageError: The object storage fails.
         """
@@ -101,7 +101,7 @@ def is_held(folder: Path) -> bool:
         objects, name = found
         return is_leased(objects.below(name))
     try:
-        probe = os.open(folder / ".lock", os.O_RDONLY)
+        probe = os.open(folder / ".lock", os.O_RDONLY | os.O_NONBLOCK)  # a pipe is not waited for
     except OSError:
         return False
     try:
@@ -154,6 +154,6 @@ def _held(folder: Path, holder: str) -> ResultsHeldError:
 def _process(folder: Path) -> str:
     """Return who locked a folder last."""
     try:
-        return printable((folder / ".lock").read_text(errors="replace").strip()[:200]) or "another process"
-    except OSError:
+        return printable(regular_file(folder / ".lock").read_text(errors="replace").strip()[:200]) or "another process"
+    except (OSError, ValueError):
         return "another process"

@@ -10,6 +10,7 @@ from types import TracebackType
 
 from tuner.facts.errors import ResultsDamagedError, UsageError, relative_to_cwd
 from tuner.journal.events import Event, decode, encode
+from tuner.journal.links import regular_file
 from tuner.journal.storage import FileStorage, LogStorage
 from tuner.storage.copies import origin
 from tuner.storage.objects import Objects
@@ -159,7 +160,9 @@ def _read(folder: Path) -> bytes:
     if objects is not None and not path.exists():
         return read_log(objects)
     try:
-        return path.read_bytes() if path.exists() else b""
+        return regular_file(path).read_bytes() if path.exists() else b""
+    except ValueError as error:
+        raise ResultsDamagedError(str(error)) from error
     except OSError as error:
         raise ResultsDamagedError(f"it cannot be read: {error.strerror}") from error
 

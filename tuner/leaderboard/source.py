@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from tuner.facts.errors import ResultsDamagedError, UsageError, relative_to_cwd
 from tuner.facts.records import State
 from tuner.journal.history import History
+from tuner.journal.links import regular_file
 from tuner.journal.lock import is_held
 from tuner.journal.log import LOG_FILE, log_size, read_events
 from tuner.leaderboard.info import SearchInfo
@@ -122,7 +123,7 @@ def opened(path: Path) -> Source:
 
 def _opened(path: Path) -> tuple[Source, Mapping[str, Any]]:
     with _damage_named(path):
-        file = pq.ParquetFile(path, page_checksum_verification=True)
+        file = pq.ParquetFile(regular_file(path), page_checksum_verification=True)
         description = json.loads(file.schema_arrow.metadata[METADATA_KEY])
         info = SearchInfo.from_json(description)
         version = description["version"]
@@ -169,7 +170,7 @@ def _replayed(folder: Path) -> tuple[History, SearchInfo]:
     if not fetch(settings):
         raise UsageError(f"{relative_to_cwd(folder)} holds no search")
     with _damage_named(settings):
-        info = SearchInfo.from_json(json.loads(settings.read_bytes()))
+        info = SearchInfo.from_json(json.loads(regular_file(settings).read_bytes()))
     return History(read_events(folder)), info
 
 

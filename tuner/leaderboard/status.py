@@ -14,6 +14,7 @@ from tuner.facts.errors import ResultsDamagedError, UsageError, relative_to_cwd
 from tuner.facts.records import Goal, State
 from tuner.journal.events import Event, Start
 from tuner.journal.history import History
+from tuner.journal.links import regular_file
 from tuner.journal.lock import holder_of
 from tuner.journal.log import read_events
 from tuner.leaderboard.info import SearchInfo
@@ -91,7 +92,7 @@ def described(folder: Path) -> tuple[SearchInfo, Mapping[str, Any]]:
     if not path.exists():
         raise UsageError(f"{relative_to_cwd(folder)} holds no search that has begun")
     try:
-        record = json.loads(path.read_bytes())
+        record = json.loads(regular_file(path).read_bytes())
         return SearchInfo.from_json(record), record["settings"]["search"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError, ResultsDamagedError) as error:
         raise ResultsDamagedError(f"{relative_to_cwd(path)} is damaged: {error}") from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.facts.errors import UsageError, relative_to_cwd
+from tuner.journal.links import regular_file
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.query import top
 from tuner.leaderboard.source import SETTINGS_FILE, epochs_of, leaderboard_of
@@ -74,7 +75,7 @@ def load_trial(folder: Path, number: int) -> TrialView:
 def _alternatives(folder: Path) -> dict[str, tuple[Alternative, ...]]:
     """Return the alternatives of each parameter in search.json, conditions alone."""
     try:
-        parameters = json.loads((folder / SETTINGS_FILE).read_bytes())["settings"]["parameters"]
+        parameters = json.loads(regular_file(folder / SETTINGS_FILE).read_bytes())["settings"]["parameters"]
         return {name: tuple(map(_condition, items)) for name, items in parameters.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

@@ -11,6 +11,7 @@ from typing import Any
 from tuner.facts.errors import ResultsDamagedError, ResultsHeldError, StorageError, UsageError, relative_to_cwd
 from tuner.facts.provenance import commit, versions
 from tuner.journal.history import History
+from tuner.journal.links import regular_file
 from tuner.journal.lock import refuse_if_held
 from tuner.journal.log import Log, open_log, read_events
 from tuner.journal.storage import FileStorage, write_atomically, write_json
@@ -80,7 +81,7 @@ class Folder:
         """
         path = self.path / "search.json"
         try:
-            record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            record: dict[str, Any] = json.loads(regular_file(path).read_text(encoding="utf-8"))
             parts = ("settings", "versions")
             if record["version"] != FORMAT_VERSION or not all(isinstance(record[part], dict) for part in parts):
                 raise ValueError("it is of a form that this program does not know")

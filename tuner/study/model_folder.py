@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.facts.errors import ResultsDamagedError, StorageError, UsageError, relative_to_cwd
+from tuner.journal.links import regular_file
 from tuner.journal.lock import FolderLock
 from tuner.journal.storage import make_durable, write_atomically
 from tuner.storage.copies import attach, fetch, origin, remove
@@ -199,7 +200,7 @@ def read_json(path: Path) -> dict[str, Any]:
         ResultsDamagedError: It is not what was written.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(regular_file(path).read_text(encoding="utf-8"))
         if not isinstance(record, dict):
             raise TypeError("it holds no JSON object")
         if record.pop("version") != FORMAT_VERSION:
