@@ -119,5 +119,5 @@ def relative_to_cwd(path: Path) -> str:
         return address
     try:
         return str(path.relative_to(Path.cwd()))
-    except ValueError:
+    except (ValueError, FileNotFoundError):  # the current folder may have been removed: a cluster clears those of jobs
         return str(path)

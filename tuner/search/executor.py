@@ -120,11 +120,14 @@ def execute(
 
 @contextlib.contextmanager
 def _left_to(ledger: Ledger) -> Iterator[None]:
-    """Let errors pass that the ledger has noted: Ray Tune wraps some of them, and takes others for a trial's."""
+    """Let errors pass that the ledger has noted: Ray Tune wraps some of them, and takes others for a trial's.
+
+    So pass those that Ray Tune meets when all has ended, where it looks for its own state: the log lacks nothing then.
+    """
     try:
         yield
     except Exception:
-        if ledger.failure is None:
+        if ledger.failure is None and not ledger.finished:
             raise
 
 
