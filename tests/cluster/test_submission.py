@@ -134,6 +134,29 @@ def test_a_module_in_the_current_folder_goes_along(tmp_path: Path, monkeypatch: 
         assert package.file == Path("spaces/space.yaml")
 
 
+def test_links_are_followed_within_the_folder_and_refused_out_of_it(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "a").mkdir(parents=True)
+    (source / "b").mkdir()
+    (source / "a" / "table.csv").write_text("1")
+    (source / "a" / "same.csv").symlink_to("table.csv")
+    (source / "a" / "to-b").symlink_to("../b")
+    (source / "b" / "to-a").symlink_to("../a")  # there and back has no end
+    (source / "circle").symlink_to("circle")
+    path = written(tmp_path)
+    with packed(read(path), source) as package:
+        found = contents(package.folder)
+        assert found == ["a/same.csv", "a/table.csv", "b/to-a/same.csv", "b/to-a/table.csv", "space.yaml"]
+        assert (package.folder / "b/to-a/same.csv").read_text() == "1"
+        assert not any(item.is_symlink() for item in package.folder.rglob("*"))
+    (tmp_path / "secret").write_text("x")
+    for target in (tmp_path / "secret", tmp_path):
+        (source / "a" / "out").symlink_to(target)
+        with pytest.raises(UsageError, match=r"a/out is a link that leads out of"), packed(read(path), source):
+            pass
+        (source / "a" / "out").unlink()
+
+
 def test_a_folder_of_ones_choice(tmp_path: Path) -> None:
     path = written(tmp_path)
     (tmp_path / "images").mkdir()

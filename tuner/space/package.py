@@ -50,8 +50,8 @@ def packed(file: SearchFile, working_dir: Path | None = None) -> Iterator[Packag
             module lies beside it, or in the current folder, that folder. Hidden files, caches and results stay here.
 
     Raises:
-        UsageError: There is no such folder, it is too large, a file in it cannot be read, or it has another file of the
-            search file's name.
+        UsageError: There is no such folder, it is too large, a file in it cannot be read, a link leads out of it, or it
+            has another file of the search file's name.
     """
     source = code_folder(file) if working_dir is None else working_dir
     with tempfile.TemporaryDirectory(prefix="tuner-job-") as temporary:
@@ -94,6 +94,18 @@ def _lies_in(file: SearchFile, source: Path | None) -> bool:
 def _copy(source: Path, target: Path, results: Path) -> None:
     if not source.is_dir():
         raise UsageError(f"{source} is no folder that a job could take along")
+    try:
+        for path in _chosen(source, results):
+            copy = target / path.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+    except OSError as error:
+        place = relative_to_cwd(Path(error.filename or source).absolute())
+        raise UsageError(f"{place} cannot be read: {error.strerror}") from error
+
+
+def _chosen(source: Path, results: Path) -> list[Path]:
+    """Return the files to take along; raises as ``packed`` does, before anything is copied."""
     total, largest = 0, (0, Path())
     chosen = []
     for path in _files(source, results):
@@ -111,13 +123,7 @@ def _copy(source: Path, target: Path, results: Path) -> None:
                 " name a smaller folder: --working-dir DIR"
             )
         chosen.append(path)
-    for path in chosen:
-        copy = target / path.relative_to(source)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            shutil.copyfile(path, copy)
-        except OSError as error:
-            raise UsageError(f"{relative_to_cwd(path.absolute())} cannot be read: {error.strerror}") from error
+    return chosen
 
 
 def _is_text(path: Path) -> bool:
@@ -127,20 +133,43 @@ def _is_text(path: Path) -> bool:
         return False
 
 
-def _files(source: Path, results: Path) -> Iterator[Path]:
-    """Yield the files to take along, in a fixed order."""
-    for root, folders, names in os.walk(source):
-        here = Path(root)
-        at_top = here == source
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".")
-            and name not in _LEFT_OUT
-            and not (at_top and name in _LEFT_OUT_AT_TOP)
-            and not (here / name / "pyvenv.cfg").exists()  # a virtual environment
-            and (here / name).absolute() != results
-        )
-        for name in sorted(names):
-            if not name.startswith(".") and not name.endswith(".pyc") and (here / name).is_file():
-                yield here / name
+def _files(folder: Path, results: Path, around: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """Yield the files to take along, in a fixed order.
+
+    Links are followed, but to a folder that they lie in: that would have no end.
+
+    Args:
+        folder: Where to look.
+        results: A folder that stays here.
+        around: The folders that this one lies in, without links; the first is the one that is taken along.
+
+    Raises:
+        UsageError: A link leads out of the folder that is taken along.
+        OSError: Something cannot be read.
+    """
+    here = Path(os.path.realpath(folder))
+    if here in around:
+        return
+    chain = (*around, here)
+    for path in sorted(folder.iterdir()):
+        if _is_left_out(path, results, at_top=not around):
+            continue
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(chain[0]):
+            raise UsageError(
+                f"{relative_to_cwd(path.absolute())} is a link that leads out of {relative_to_cwd(chain[0])}, and"
+                " a job takes nothing from there along; put the files themselves there, or remove the link"
+            )
+        if path.is_dir():
+            yield from _files(path, results, chain)
+        elif path.is_file():
+            yield path
+
+
+def _is_left_out(path: Path, results: Path, *, at_top: bool) -> bool:
+    if path.name.startswith("."):
+        return True
+    if not path.is_dir():
+        return path.name.endswith(".pyc")
+    is_environment = (path / "pyvenv.cfg").exists()
+    is_results = path.absolute() == results or (at_top and path.name in _LEFT_OUT_AT_TOP)
+    return path.name in _LEFT_OUT or is_environment or is_results
