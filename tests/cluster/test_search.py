@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import torch
+from torchvision.models import resnet18
 
 from tests.cluster.nodes import RAY, Cluster, cluster, until
 from tests.study.searches import SPACE, SearchProcess, assert_exactly_once, events_of, history, prepare, search
@@ -139,6 +143,51 @@ def test_data_reaches_each_node_once_also_one_that_joins_late(nodes: Cluster, tm
     assert {path: path.stat().st_mtime_ns for path in late.cache.rglob("*.npy")} == before
 
 
+def test_a_confirmation_on_a_cluster_says_what_one_on_this_machine_says(nodes: Cluster, tmp_path: Path) -> None:
+    prepare(tmp_path, space=UNORDERED.replace("trials: 12", "trials: 2, points: [{x: 0.9}]"))
+    assert search(tmp_path, epoch_seconds=0.0)[0] == 0
+    records = []
+    for address in ([], ["--address", nodes.address]):
+        shutil.rmtree(tmp_path / "results/s/confirm", ignore_errors=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "tuner", "confirm", "s", "--top", "1", "--seeds", "2", "--json", *address],
+            cwd=tmp_path,
+            env=os.environ | nodes.environment | {"EPOCH_SECONDS": "0"},
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        records.append(json.loads(done.stdout))
+    assert f"confirm s: joining the Ray cluster at {nodes.address}" in done.stderr
+    here, there = ([record["default"], *record["trials"]] for record in records)
+    said = ("name", "score", "difference")
+    assert [[row.get(name) for name in said] for row in here] == [[row.get(name) for name in said] for row in there]
+
+
+def test_weights_reach_each_node_once(nodes: Cluster, tmp_path: Path) -> None:
+    space = """
+        name: s
+        data: {dataset: synthetic, weights: one.pth, validation: 40, train_images: 64}
+        search: {algorithm: random, trials: 4, seed: 1}
+        scheduler: {type: none}
+        parameters:
+          {model: resnet18, pretrained: true, freeze_backbone: true, epochs: 1, lr: {min: 0.01, max: 0.1, log: true}}
+    """
+    prepare(tmp_path, space=space)
+    torch.save(resnet18().state_dict(), tmp_path / "one.pth")
+    code, _, err = search(
+        tmp_path, "--address", nodes.address, environment={**nodes.environment, "TUNER_CACHE": str(tmp_path / "cache")}
+    )
+    assert code == 0, err
+    content = (tmp_path / "one.pth").read_bytes()
+    arrived = {node: list(node.cache.glob("weights/*/one.pth")) for node in nodes.alive[1:]}
+    assert any(arrived.values())
+    assert all(path.read_bytes() == content for paths in arrived.values() for path in paths)
+    assert "MB of data to" in err
+
+
 def test_a_cache_that_cannot_be_written_ends_the_search(nodes: Cluster, tmp_path: Path) -> None:
     prepare(tmp_path, space=DIGITS.replace("digits", "synthetic").replace("500", "1"))
     for node in nodes.alive[1:]:
@@ -158,7 +207,7 @@ def test_a_cache_that_cannot_be_written_ends_the_search(nodes: Cluster, tmp_path
     [
         ([], {"RAY_AUTH_TOKEN": "0" * 64}, (ExitCode.CLUSTER, "refuses the token in RAY_AUTH_TOKEN")),
         ([], {"RAY_AUTH_MODE": "disabled"}, (ExitCode.CLUSTER, "wants a token, and RAY_AUTH_MODE says 'disabled'")),
-        (["--gpus-per-trial", "1"], {}, (ExitCode.USAGE, "there is no GPU")),
+        (["--gpus-per-trial", "1"], {}, (ExitCode.USAGE, "no node of the cluster has a GPU")),
         (["--cpus-per-trial", "3"], {}, (ExitCode.USAGE, "no machine has more than 2")),
     ],
 )
