@@ -13,6 +13,7 @@ from tests.cli.test_status import search
 from tests.leaderboard.logs import NOON, demo, trial
 from tuner.cli import logs
 from tuner.cli.main import main
+from tuner.cli.status import GOES_ON
 from tuner.facts.records import State
 from tuner.journal.events import EVENTS, Close, Retry
 from tuner.journal.lock import FolderLock
@@ -28,15 +29,31 @@ def test_a_line_for_each_event(tmp_path: Path, capsys: pytest.CaptureFixture[str
     events.insert(2, Retry(at=NOON + 5, n=0, attempt=2, reason="its process was lost", lost=True))
     search(tmp_path, *events, Close(at=NOON + 60, reason="trials", seconds=60))
     lines = call(capsys, tmp_path).splitlines()
-    assert lines[0] == "2026-01-31 18:00:00  demo taken up: 9 trials, 2 side by side"
+    assert lines[0] == "2026-01-31 18:00:00  the driver began: 9 trials, 2 side by side"
     assert lines[1].startswith("2026-01-31 18:00:00  trial 0 proposed (random): model cnn, optimizer adamw, lr 0.01")
     assert lines[2:] == [
         "2026-01-31 18:00:02  trial 0 began on alpha (cpu)",
         "2026-01-31 18:00:05  trial 0 again, attempt 2: its process was lost",
         "2026-01-31 18:00:12  trial 0 epoch 1: val_accuracy 0.5 (10.0 s)",
         "2026-01-31 18:00:13  trial 0 failed (error): Error: it failed",
-        "2026-01-31 18:01:00  demo let go of: trials, after 1m00s",
+        "2026-01-31 18:01:00  the driver ended after 1m00s: trials",
     ]
+
+
+def test_nodes_of_a_cluster_have_the_names_of_the_leaderboard(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search(tmp_path, *trial(0, [0.5], node="a" * 56), *trial(1, [0.5], node="b" * 56), *trial(2, [0.5], node="a" * 56))
+    began = [line.split("began on ")[1] for line in call(capsys, tmp_path).splitlines() if "began on" in line]
+    assert began == ["node-1 (cpu)", "node-2 (cpu)", "node-1 (cpu)"]
+
+
+def test_following_a_search_whose_driver_was_killed_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    search(tmp_path, *trial(0, [0.5], state=None))
+    assert main(["logs", "--results", str(tmp_path), "--follow"]) == 0
+    assert capsys.readouterr().err == f"demo: interrupted: nobody runs it; {GOES_ON}\n"
+    assert main(["logs", "--results", str(tmp_path)]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_every_event_has_a_line() -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from tests.leaderboard.logs import NOON, demo, trial, write_search
 from tuner.cli.main import main
+from tuner.cli.status import GOES_ON, _table
+from tuner.cluster.job import Job
 from tuner.facts.records import State
 from tuner.journal.events import Close, Event, Open
 from tuner.journal.lock import FolderLock
@@ -32,12 +34,14 @@ def call(capsys: pytest.CaptureFixture[str], results: Path, *words: str) -> str:
 def test_a_search_that_was_interrupted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     search(tmp_path, *demo()[1:])
     lines = call(capsys, tmp_path).splitlines()
-    assert lines[0] == "demo: interrupted: nobody runs it; --resume goes on"
+    assert lines[0] == f"demo: interrupted: nobody runs it; {GOES_ON}"
     assert lines[1] == (
         "  trials     6 of 9 ended: 1 interrupted, 2 completed, 1 stopped, 1 diverged, 1 out_of_memory, 1 failed"
     )
     assert "  best       val_accuracy 0.9 (trial 1)" in lines
+    assert "  began      2026-01-31 18:00:00 UTC, 10m12s of active time" in lines
     assert not any("left" in line or "ago" in line for line in lines)
+    assert json.loads(call(capsys, tmp_path, "--json"))["active_seconds"] == 612
 
 
 def test_a_search_that_runs(
@@ -57,12 +61,37 @@ def test_a_search_that_runs(
     assert record["states"] == {"running": 1, "completed": 2}
     assert (record["best_score"], record["best_trial"], record["seconds_left"]) == (0.7, 1, 400)
     assert record["active_seconds"] == 200 and record["holder"].startswith("process ")
-    assert text.startswith("demo: running (process ") and "1 of 2 in use" in text and "about 6m40s" in text
+    assert text.startswith("demo: running (process ") and "1 in use; 2 when it began" in text and "about" not in text
+
+
+def test_the_time_left_is_foretold_once_four_trials_have_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = search(tmp_path, *(event for number in range(4) for event in trial(number, [0.5])))
+    monkeypatch.setattr(status.time, "time", lambda: NOON + 400)
+    lock = FolderLock(folder)
+    lock.acquire()
+    try:
+        assert "  left       about 8m20s" in call(capsys, tmp_path).splitlines()
+    finally:
+        lock.release()
+
+
+def test_a_failed_job_shows_its_exit_code_in_the_table() -> None:
+    of = {"search": "s", "results": None, "file": None, "command": "", "message": "", "ended_at": 1.0}
+    jobs = [
+        Job(id="a", status="FAILED", driver_exit_code=1, started_at=0.0, **of),
+        Job(id="bb", status="SUCCEEDED", driver_exit_code=0, started_at=0.0, **of),
+    ]
+    assert _table(jobs) == [
+        "a   FAILED (1)  1970-01-01 00:00:00 UTC",
+        "bb  SUCCEEDED   1970-01-01 00:00:00 UTC",
+    ]
 
 
 @pytest.mark.parametrize(
     ("reason", "said"),
-    [("trials", "finished"), ("stopped", "stopped; --resume goes on"), ("SIGTERM", "interrupted; --resume goes on")],
+    [("trials", "finished"), ("stopped", f"stopped; {GOES_ON}"), ("SIGTERM", f"interrupted; {GOES_ON}")],
 )
 def test_a_search_that_was_let_go_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], reason: str, said: str

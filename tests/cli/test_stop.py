@@ -27,6 +27,12 @@ def test_nothing_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert not (tmp_path / "demo" / "requests").exists()
 
 
+def test_what_has_no_results_yet_may_be_a_job_that_waits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ([], ["demo"]):
+        assert main(["stop", "--results", str(tmp_path), *name]) == 2
+        assert "stopped by its id: tuner stop ID --address URL" in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_job_needs_its_id(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["stop", "--address", "http://head:8265"]) == 2
     assert "which job?" in capsys.readouterr().err
@@ -55,7 +61,7 @@ def test_a_search_that_was_asked_to_stop_ends_in_good_order_and_goes_on(
         and "stopped, as 'tuner stop' asked; go on with: tuner search space.yaml --trials 6 --resume" in err
     )
     assert "interrupted" in out
-    assert "s let go of: stopped, after" in follower.communicate(timeout=60)[0].splitlines()[-1]
+    assert follower.communicate(timeout=60)[0].splitlines()[-1].endswith(": stopped")
     starting = SearchProcess(tmp_path, "--trials", "6", "--resume", epoch_seconds=0.3)
     with results_folder(results, "s") as folder:
         until(lambda: is_held(folder / "s"))

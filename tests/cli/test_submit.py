@@ -34,6 +34,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--working-dir", "nowhere"], 2, "is no folder that a job could take along"),
         (["--address", "foo://head"], 2, "is no address of a job server"),
         (["--manifest"], 2, "a manifest needs --results s3://bucket/prefix"),
+        (["--resume"], 4, "http://127.0.0.1:1 cannot be reached: Connection refused"),
         ([], 4, "http://127.0.0.1:1 cannot be reached: Connection refused"),
     ],
 )

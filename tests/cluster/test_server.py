@@ -77,6 +77,21 @@ def test_nobody_listens() -> None:
     assert refusal(address) == f"{address} cannot be reached: Connection refused"
 
 
+def test_a_port_that_speaks_something_else() -> None:
+    """As that of Ray's own nodes does."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"\x00\x00\x12\x04\x00\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert refusal(address) == f"{address} is no Ray job server (that is the dashboard's port, 8265)"
+
+
 def test_a_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_server, "_TIMEOUT", (0.3, 0.3))
     with socket.create_server(("127.0.0.1", 0)) as listener:

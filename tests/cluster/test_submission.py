@@ -203,7 +203,11 @@ def test_a_file_whose_name_is_no_text_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "overrides", "said"),
     [
-        (("results: /shared/results", "retries: 1"), (), "space.yaml: error: 'results' is missing; the nodes"),
+        (
+            ("results: /shared/results", "retries: 1"),
+            (),
+            "space.yaml: error: 'results' is missing: --results, or results: in the file,",
+        ),
         (("/shared/results", "here"), (), "space.yaml:3:10: error: 'here' is relative"),
         (("digits,", "folder, root: images,"), (), "the job does not take 'images' along; data.root is an absolute"),
         (("digits,", "cifar10, weights: w.pth,"), (), "the job does not take 'w.pth' along; data.weights is"),

@@ -40,6 +40,7 @@ def test_slots(machines: list[Machine], resources: Resources, fitting: int) -> N
     ("machines", "resources", "sentence"),
     [
         ([Machine(8, 0)], wanted(gpus=1), "there is no GPU"),
+        ([Machine(8, 0), Machine(8, 0)], wanted(gpus=1), "no node of the cluster has a GPU"),
         ([Machine(8, 1)], wanted(gpus=2), "no machine has more than 1"),
         ([Machine(2, 0), Machine(2, 0)], wanted(cpus=3), "no machine has more than 2"),
         ([Machine(8, 0), Machine(1, 1)], wanted(cpus=2, gpus=1), "no machine has 2 CPUs and 1 GPUs together"),

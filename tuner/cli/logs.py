@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from tuner.cli.options import add_follow, add_format, add_search_or_job, whole_number
+from tuner.cli.status import activity
 from tuner.cli.words import spelled_time
 from tuner.facts.errors import ExitCode, ResultsDamagedError, UsageError, relative_to_cwd
 from tuner.facts.printable import only_coloured, printable
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from tuner.leaderboard.info import SearchInfo
 
 _LOOK_SECONDS = 1.0
+#: Ray's id of a node, by which a driver on a cluster knows it.
+_NODE_ID = re.compile(r"[0-9a-f]{56}")
 #: Pause between looks as a multiple of what the last one took, so that a long log is not read all the time.
 _PATIENCE = 10
 
@@ -117,9 +121,10 @@ def _content(path: Path) -> bytes:
 
 def _events(folder: Path, *, follow: bool, as_json: bool) -> None:
     """Print a line for each event; as JSON one object, or with ``follow`` one a line."""
+    from tuner.journal.history import History
     from tuner.journal.lock import is_held
     from tuner.journal.log import read_events
-    from tuner.leaderboard.status import described
+    from tuner.leaderboard.status import described, status_of
 
     info, _ = described(folder)
     seen = 0
@@ -129,11 +134,14 @@ def _events(folder: Path, *, follow: bool, as_json: bool) -> None:
         if as_json and not follow:
             print(json.dumps({"version": 1, "search": info.name, "events": [_record(event) for event in events]}))
             return
+        nodes = History(events).nodes
         for event in events[seen:]:
-            print(json.dumps(_record(event)) if as_json else _line(event, info), flush=follow)
+            print(json.dumps(_record(event)) if as_json else _line(event, info, nodes), flush=follow)
         seen = len(events)
         if over:
-            return
+            break
+    if follow and events and events[-1].type != "close":
+        print(f"{info.name}: {activity(status_of(folder))}", file=sys.stderr)
 
 
 def _looks() -> Iterator[None]:
@@ -147,35 +155,41 @@ def _record(event: Event) -> dict[str, Any]:
     return {"type": event.type, **vars(event)}
 
 
-def _line(event: Event, info: SearchInfo) -> str:
+def _line(event: Event, info: SearchInfo, nodes: Mapping[str, int]) -> str:
     moment = f"{datetime.fromtimestamp(event.at, UTC):%Y-%m-%d %H:%M:%S}"
     trial = "" if event.n is None else f"trial {event.n} "
-    return printable(f"{moment}  {trial}{_STORIES[event.type](event, info)}")
+    return printable(f"{moment}  {trial}{_STORIES[event.type](event, info, nodes)}")
 
 
-def _ask(event: Any, info: SearchInfo) -> str:
+def _ask(event: Any, info: SearchInfo, nodes: Mapping[str, int]) -> str:
     config = ", ".join(f"{name} {_short(value)}" for name, value in event.config.items() if name != "seed")
     return f"proposed ({event.origin}): {config}"
 
 
-def _epoch(event: Any, info: SearchInfo) -> str:
+def _epoch(event: Any, info: SearchInfo, nodes: Mapping[str, int]) -> str:
     return f"epoch {event.epoch}: {info.metric} {_short(event.score)} ({event.seconds:.1f} s)"
 
 
-def _end(event: Any, info: SearchInfo) -> str:
+def _start(event: Any, info: SearchInfo, nodes: Mapping[str, int]) -> str:
+    """A node of a cluster has an id that nobody can read, and the leaderboard's name instead."""
+    known = _NODE_ID.fullmatch(event.node) and event.node in nodes
+    return f"began on {f'node-{nodes[event.node]}' if known else event.node} ({event.device})"
+
+
+def _end(event: Any, info: SearchInfo, nodes: Mapping[str, int]) -> str:
     return f"{event.state} ({event.stop_reason})" + (f": {event.error}" if event.error else "")
 
 
 #: Type of an event to what it says.
-_STORIES: Mapping[str, Callable[[Any, SearchInfo], str]] = {
-    "open": lambda event, info: f"{info.name} taken up: {event.trials} trials, {event.slots} side by side",
+_STORIES: Mapping[str, Callable[[Any, SearchInfo, Mapping[str, int]], str]] = {
+    "open": lambda event, *_: f"the driver began: {event.trials} trials, {event.slots} side by side",
     "ask": _ask,
-    "retry": lambda event, info: f"again, attempt {event.attempt}: {event.reason}",
-    "start": lambda event, info: f"began on {event.node} ({event.device})",
+    "retry": lambda event, *_: f"again, attempt {event.attempt}: {event.reason}",
+    "start": _start,
     "epoch": _epoch,
-    "rung": lambda event, info: f"judged at epoch {event.epoch}: {event.decision}",
+    "rung": lambda event, *_: f"judged at epoch {event.epoch}: {event.decision}",
     "end": _end,
-    "close": lambda event, info: f"{info.name} let go of: {event.reason}, after {spelled_time(event.seconds)}",
+    "close": lambda event, *_: f"the driver ended after {spelled_time(event.seconds)}: {event.reason}",
 }
 
 

@@ -14,6 +14,7 @@ from tuner.cli.options import add_cluster, add_file, add_format, add_progress, w
 from tuner.facts.addresses import is_address
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
 from tuner.facts.printable import printable
+from tuner.facts.ray_job import in_ray_job
 from tuner.facts.records import IN_OWN_FILES
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
         return outcome.code
     _print_result(outcome, args)
     if outcome.code in (ExitCode.OK, ExitCode.TRIAL_FAILED) and (commands := _next_commands(file, outcome.folder)):
-        print(f"next: {', '.join(commands)}", file=sys.stderr)
+        print("next: " + "\n      ".join(commands), file=sys.stderr)
     return outcome.code
 
 
@@ -144,13 +145,14 @@ def _print_result(outcome: Any, args: argparse.Namespace) -> None:
 
     place = relative_to_cwd(outcome.folder)
     if outcome.already_finished:
-        anew = "another --name" if is_address(place) else "--restart"
+        anew = "another --name" if is_address(place) or in_ray_job() else "--restart"
         print(f"{place} is finished: {_FINISHED[outcome.reason]}; anew: {anew}", file=sys.stderr)
     print_leaderboard(outcome.folder, top=args.top, format="json" if args.json else "table")
+    again = "submitted again, it goes on" if in_ray_job() else f"go on with: {resume_command(args)}"
     if outcome.code in (ExitCode.SIGINT, ExitCode.SIGTERM):
-        print(f"interrupted; go on with: {resume_command(args)}", file=sys.stderr)
+        print(f"interrupted; {again}", file=sys.stderr)
     elif outcome.reason == "stopped":
-        print(f"stopped, as 'tuner stop' asked; go on with: {resume_command(args)}", file=sys.stderr)
+        print(f"stopped, as 'tuner stop' asked; {again}", file=sys.stderr)
     elif outcome.error is not None:
         print(f"ended early: the first trials all failed with: {printable(outcome.error)}", file=sys.stderr)
     elif outcome.reason == "time_budget" and not outcome.already_finished:

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 2.0
 _LABEL = 10
+#: Trials whose end says something about how long the others take.
+_ENOUGH_TO_FORETELL = 4
+
+#: How a search that has let go is taken up.
+GOES_ON = "the same command goes on (tuner search with --resume, or tuner submit)"
 
 #: Why the last driver let go, in words.
 _REASONS = {
@@ -28,9 +33,9 @@ _REASONS = {
     "exhausted": "finished: every configuration of the space has been tried",
     "time_budget": "its time budget is used up",
     "aborted": "ended early: the first trials all failed with the same error",
-    "stopped": "stopped; --resume goes on",
-    "SIGINT": "interrupted; --resume goes on",
-    "SIGTERM": "interrupted; --resume goes on",
+    "stopped": f"stopped; {GOES_ON}",
+    "SIGINT": f"interrupted; {GOES_ON}",
+    "SIGTERM": f"interrupted; {GOES_ON}",
 }
 
 
@@ -106,29 +111,30 @@ def _search(args: argparse.Namespace) -> Iterator[_View]:
 
 
 def _page(status: Status) -> Iterator[str]:
-    yield f"{status.info.name}: {_activity(status)}"
+    yield f"{status.info.name}: {activity(status)}"
     running = sum(status.states.values()) - status.ended
     counts = ", ".join(f"{count:,} {state}" for state, count in status.states.items())
     yield _line("trials", f"{status.ended:,} of {status.trials:,} ended" + (f": {counts}" if counts else ""))
     if status.live and status.slots is not None:
-        yield _line("slots", f"{running} of {status.slots} in use")
+        yield _line("slots", f"{running} in use; {status.slots} when it began")
     if status.best_score is not None:
         yield _line("best", f"{status.info.metric} {status.best_score:.4g} (trial {status.best_trial})")
     if status.began_at is not None and status.last_event_at is not None:
         yield _line("began", f"{_moment(status.began_at)}, {spelled_time(status.active_seconds)} of active time")
         ago = f" ({spelled_time(max(0.0, time.time() - status.last_event_at))} ago)" if status.live else ""
         yield _line("last word", f"{_moment(status.last_event_at)}{ago}")
-    if status.seconds_left is not None:
+    if status.seconds_left is not None and status.ended >= _ENOUGH_TO_FORETELL:
         yield _line("left", f"about {spelled_time(status.seconds_left)}")
     if status.time_budget is not None:
         yield _line("budget", spelled_time(status.time_budget))
 
 
-def _activity(status: Status) -> str:
+def activity(status: Status) -> str:
+    """Return what becomes of a search, in words."""
     if status.holder is not None:
         return f"running ({status.holder})"
     if status.reason is None:
-        return "interrupted: nobody runs it; --resume goes on"
+        return f"interrupted: nobody runs it; {GOES_ON}"
     return _REASONS.get(status.reason, status.reason)
 
 
@@ -153,9 +159,12 @@ def _jobs(args: argparse.Namespace) -> Iterator[_View]:
 
 
 def _table(jobs: Sequence[Job]) -> list[str]:
+    states = [f"FAILED ({job.exit_code:d})" if job.status == "FAILED" else job.status for job in jobs]
     width = max((len(job.id) for job in jobs), default=0)
+    state_width = max(map(len, states), default=0)
     moments = ("" if job.started_at is None else _moment(job.started_at) for job in jobs)
-    return [f"{job.id:<{width}}  {job.status:<9}  {moment}" for job, moment in zip(jobs, moments, strict=True)]
+    rows = zip(jobs, states, moments, strict=True)
+    return [f"{job.id:<{width}}  {state:<{state_width}}  {moment}" for job, state, moment in rows]
 
 
 def _job_page(job: Job) -> Iterator[str]:

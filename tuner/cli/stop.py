@@ -10,11 +10,14 @@ import time
 from collections.abc import Callable
 
 from tuner.cli.options import add_format, add_search_or_job
+from tuner.cli.status import GOES_ON
 from tuner.facts.errors import ExitCode, UsageError
 
 #: Seconds for which the command waits: a driver looks every few seconds, ends its trials, writes its last leaderboard.
 _PATIENCE_SECONDS = 90.0
 _LOOK_SECONDS = 0.5
+
+_NOT_BEGUN = "a job that has not begun is stopped by its id: tuner stop ID --address URL"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,14 +33,19 @@ def run(args: argparse.Namespace) -> int:
 
 def _stop_search(args: argparse.Namespace) -> int:
     from tuner.journal.lock import is_held
-    from tuner.leaderboard.read import find_search
+    from tuner.leaderboard.read import find_search, list_searches
     from tuner.leaderboard.status import status_of
     from tuner.storage.copies import results_folder
     from tuner.study.requests import ask_to_stop
 
     with results_folder(args.results, args.name) as results:
-        folder = find_search(results, args.name)
-        status_of(folder)  # of a folder without a search there is nothing to stop either
+        try:
+            folder = find_search(results, args.name)
+            status_of(folder)  # of a folder without a search there is nothing to stop either
+        except UsageError as error:
+            if args.name is None and len(list_searches(results)) > 1:
+                raise
+            raise UsageError(f"{error}; {_NOT_BEGUN}") from error
         if not is_held(folder):
             raise UsageError(f"{folder.name} does not run, so there is nothing to stop")
         ask_to_stop(folder)
@@ -51,7 +59,7 @@ def _stop_search(args: argparse.Namespace) -> int:
     elif status.reason == "stopped":
         print(
             f"stopped {name} after {status.ended:,} of {status.trials:,} trials;"
-            " its own command with --resume goes on, from the checkpoints of those that ran",
+            f" {GOES_ON}, from the checkpoints of those that ran",
             file=sys.stderr,
         )
     else:

@@ -35,6 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     add_file(parser)
     add_flags(parser)
+    # As of ``tuner search``; a job always goes on where its search was.
+    parser.add_argument("--resume", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--address", metavar="URL", help="the cluster's job server, such as http://HEAD:8265")
     parser.add_argument(
         "--working-dir",
@@ -131,10 +133,10 @@ def _waited(job: Job, server: JobServer) -> Job:
 
     try:
         print_log(server.follow(job.id), sys.stderr)
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit) as leaving:
         stop = shlex.join(["tuner", "stop", job.id, "--address", server.address])
         print(f"\nthe job goes on without this command; to end it: {stop}", file=sys.stderr)
-        raise
+        raise (SystemExit(ExitCode.SIGINT) if isinstance(leaving, KeyboardInterrupt) else leaving) from None
     except ClusterError:
         print(f"whether the job {job.id} goes on is not known here", file=sys.stderr)
         raise

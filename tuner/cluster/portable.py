@@ -15,6 +15,7 @@ from tuner.space.yaml_nodes import Node, read_yaml
 
 _PATHS = (("data", "root"), ("data", "weights"))
 _KEPT = "the nodes of a cluster keep them: an absolute path of a folder that all of them share, or s3://bucket/prefix"
+_NAMED = "--results, or results: in the file, names a folder that all nodes share by its absolute path, or s3://bucket/prefix"
 
 
 def check_portable(file: SearchFile, overrides: Sequence[str], flags: Flags, package: Package) -> None:
@@ -35,7 +36,7 @@ def check_portable(file: SearchFile, overrides: Sequence[str], flags: Flags, pac
     root = override(root, overrides, flags, TRAINABLES, report)
     results = _found(root, ("results",))
     if results is None or results.content is None:
-        report.error(Place(str(file.path)), f"'results' is missing; {_KEPT}, by --results or in the file")
+        report.error(Place(str(file.path)), f"'results' is missing: {_NAMED}")
     elif not _is_absolute(results) and not is_address(str(results.plain)):
         report.error(results.place, f"'{results.plain}' is relative, and a job's own folder is thrown away; {_KEPT}")
     for path in _PATHS:

@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from http import HTTPStatus
+from http.client import BadStatusLine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -203,6 +204,8 @@ class _Client(JobSubmissionClient):  # type: ignore[misc]  # ray is untyped
         except requests.exceptions.Timeout as error:
             raise ClusterError(f"{address} does not answer") from error
         except requests.exceptions.RequestException as error:
+            if isinstance(_cause(error), BadStatusLine) and not isinstance(_cause(error), OSError):
+                raise ClusterError(f"{address} is no Ray job server (that is the dashboard's port, 8265)") from error
             raise ClusterError(f"{address} cannot be reached: {_words(error)}") from error
         if response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             raise UsageError(f"{address} does not take so large a folder; name a smaller one: --working-dir DIR")

@@ -128,7 +128,7 @@ class History:
             self.closed = event
             return
         if self.opened is not None and self.closed is None:  # the driver before was killed
-            self.active_seconds += max(0.0, self._last_at - self.opened.at)
+            self.active_seconds += self.open_seconds
         self.opened, self.closed = event, None
         self._last_at = event.at
 
@@ -139,6 +139,11 @@ class History:
         copy.active_seconds, copy.opened, copy.closed = self.active_seconds, self.opened, self.closed
         copy.nodes, copy._last_at = dict(self.nodes), self._last_at
         return copy
+
+    @property
+    def open_seconds(self) -> float:
+        """Time that a driver which has not let go is known to have spent, which ``active_seconds`` lacks."""
+        return 0.0 if self.opened is None or self.closed is not None else max(0.0, self._last_at - self.opened.at)
 
     @property
     def unfinished(self) -> list[Trial]:

@@ -33,10 +33,10 @@ class Status:
         states: State to number of trials in it, none of them 0.
         best_score: The best score of a completed trial, or None.
         best_trial: Its number, or None.
-        slots: How many trials run side by side.
+        slots: How many trials ran side by side when the last driver began.
         began_at: When the search was first taken up, in seconds since the epoch as all times here.
         last_event_at: When its log last grew.
-        active_seconds: Time spent on it by all drivers.
+        active_seconds: Time spent on it by all drivers; one that was killed is counted to its last event.
         time_budget: Seconds that it may take, or None.
         seconds_left: At the pace so far; None where nobody knows.
     """
@@ -103,9 +103,9 @@ def _status(
 ) -> Status:
     history = History(events)
     opened = history.opened
-    active = history.active_seconds
+    active = history.active_seconds + history.open_seconds
     if holder is not None and opened is not None and history.closed is None:
-        active += max(0.0, now - opened.at)
+        active = history.active_seconds + max(0.0, now - opened.at)
     score, number = _best(history, info.goal)
     trials = settings["trials"] if opened is None else opened.trials
     times = [event.at for event in events if not isinstance(event, Start)]  # whose clock is another machine's

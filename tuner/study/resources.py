@@ -106,7 +106,8 @@ def slots(nodes: tuple[Machine, ...], wanted: Resources) -> int:
     cpus, gpus = wanted.cpus_per_trial, wanted.gpus_per_trial
     if gpus > 0 and not any(machine.gpus >= gpus for machine in nodes):
         most = max((machine.gpus for machine in nodes), default=0)
-        offer = f"no machine has more than {most:g}" if most else "there is no GPU"
+        none = "there is no GPU" if len(nodes) == 1 else "no node of the cluster has a GPU"
+        offer = f"no machine has more than {most:g}" if most else none
         raise UsageError(f"resources.gpus_per_trial is {gpus:g}, but {offer}")
     if not any(machine.cpus >= cpus for machine in nodes):
         most = max((machine.cpus for machine in nodes), default=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tuner.facts.errors import UsageError, relative_to_cwd
+from tuner.facts.ray_job import in_ray_job
 from tuner.journal.history import History
 from tuner.space.searchfile import SearchFile
 from tuner.storage.copies import origin
@@ -22,8 +23,8 @@ def is_finished(folder: Folder, file: SearchFile, resume: bool, resume_command: 
     differing = differences(folder.description()["settings"], portable_settings(file))
     if differing:
         raise UsageError(
-            f"{place} holds a search with other settings: {'; '.join(differing)}; choose another name"
-            + (", or --restart to move it aside" if origin(folder.path) is None else "")
+            f"{place} holds a search with other settings: {'; '.join(differing)}; choose another --name"
+            + (", or --restart to move it aside" if origin(folder.path) is None and not in_ray_job() else "")
         )
     history = folder.history()
     if _finished(history, file):

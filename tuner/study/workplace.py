@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuner.datasets.prepared import PreparedData
+from tuner.facts.ray_job import JOB_VARIABLE
 from tuner.space.package import code_folder, packed
 from tuner.space.searchfile import SearchFile
 from tuner.study.delivery import depot
@@ -85,5 +86,5 @@ def _code(file: SearchFile, address: str | None) -> Iterator[Path | None]:
 
 def _has_its_code() -> bool:
     """Return whether this process is a Ray job that was sent with a folder: its workers are in a copy of it."""
-    job = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
+    job = json.loads(os.environ.get(JOB_VARIABLE, "{}"))
     return bool((job.get("runtime_env") or {}).get("working_dir"))
