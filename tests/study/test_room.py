@@ -69,8 +69,10 @@ def test_nodes_that_all_left_are_waited_for_but_not_for_ever() -> None:
     assert cluster.room() == 2
     cluster.nodes, cluster.now = (Machine(0, 0),), 5000.0
     assert cluster.room() == 1
-    cluster.nodes = (Machine(0, 0), Machine(2, 0))
-    assert cluster.room() == 2
+    assert cluster.told == ["no node has room for a trial; waiting up to 15 minutes for one"]
+    cluster.nodes = (Machine(0, 0), Machine(1, 0))
+    assert cluster.room() == 1
+    assert cluster.told[1:] == ["1 trial side by side, for the cluster has changed"]
     cluster.nodes = (Machine(0, 0),)
     assert cluster.room() == 1
     cluster.now += PATIENCE_SECONDS + 1

@@ -15,6 +15,7 @@ from tuner.study.resources import Machine, machines, slots
 
 #: An autoscaler is given so long to bring, and a cluster so long to bring back, a node that one trial fits on.
 PATIENCE_SECONDS = 900.0
+_PATIENCE = f"{PATIENCE_SECONDS / 60:g} minutes"
 
 #: What Ray calls the type of a node that no autoscaler started.
 _BY_HAND = re.compile(r"node_[0-9a-f]{56}|local\.cluster\.node")
@@ -32,14 +33,14 @@ class ClusterRoom:
         autoscaled: Callable[[], bool] | None = None,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Args: wanted: what a trial takes. notice: told when the number changes. The others are for tests."""
+        """Args: wanted: what a trial takes. notice: told when it changes. The others are for tests."""
         self._wanted = wanted
         self._notice = notice
         self._nodes = nodes
         self._autoscaled = autoscaled or is_autoscaled
         self._timer = timer
         self._lacking_since: float | None = None
-        self._last: int | None = None
+        self._last: tuple[int, bool] | None = None
 
     def __call__(self) -> int:
         """Return the number as it is now, at least 1 while there is hope.
@@ -49,9 +50,13 @@ class ClusterRoom:
             ClusterError: For a quarter of an hour no node has had it.
         """
         number = self._look()
-        if self._last is not None and number != self._last:
-            self._notice(f"{number} trials side by side, for the cluster has changed")
-        self._last = number
+        lacking = self._lacking_since is not None
+        if self._last is not None and (number, lacking) != self._last:
+            if lacking:
+                self._notice(f"no node has room for a trial; waiting up to {_PATIENCE} for one")
+            else:
+                self._notice(f"{counted(number)} side by side, for the cluster has changed")
+        self._last = number, lacking
         return number
 
     def _look(self) -> int:
@@ -65,8 +70,7 @@ class ClusterRoom:
             if self._lacking_since is None:
                 self._lacking_since = now
             if now - self._lacking_since > PATIENCE_SECONDS:
-                waited = f"none came in {PATIENCE_SECONDS / 60:g} minutes"
-                raise ClusterError(f"{error}; {waited}; go on with --resume") from error
+                raise ClusterError(f"{error}; none came in {_PATIENCE}; go on with --resume") from error
             fitting = 1
         else:
             self._lacking_since = None
@@ -78,6 +82,11 @@ class ClusterRoom:
         Ray does not tell how far it would grow. Without ``max_concurrent`` a few more than fit wait all the time.
         """
         return self._wanted.max_concurrent or fitting + math.ceil(fitting / 4)
+
+
+def counted(trials: int) -> str:
+    """Return a number of trials in words: ``1 trial``, ``2 trials``."""
+    return "1 trial" if trials == 1 else f"{trials} trials"
 
 
 def is_autoscaled() -> bool:

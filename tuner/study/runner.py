@@ -25,6 +25,7 @@ from tuner.study.preparation import data_record, job_of, prepare_data, prepare_w
 from tuner.study.publisher import KeptCheckpoints, Publisher
 from tuner.study.requests import Requests
 from tuner.study.resume import is_finished
+from tuner.study.room import counted
 from tuner.study.signals import CaughtSignals, caught_signals
 from tuner.study.workplace import Prepared, Workplace, workplace
 
@@ -81,7 +82,7 @@ def run_search(
     with caught_signals() as signals:
         if dry_run:
             with workplace(file, file.name, address, observer, lambda: _prepare(file, folder)) as place:
-                return Outcome(folder.path, f"dry run, {place.slots()} trials side by side", ExitCode.OK)
+                return Outcome(folder.path, f"dry run, {counted(place.slots())} side by side", ExitCode.OK)
         if restart and folder.exists:
             observer.notice(f"moved the old results to {relative_to_cwd(folder.move_aside())}")
         requests = Requests(folder.path, observer.notice)
