@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import pytest
 
 from tests.study.finals import write_finished_search
 from tuner.cli.main import main
-from tuner.cli.search import _next_commands
+from tuner.cli.search import _next_commands, _print_result, configure
+from tuner.facts.errors import ExitCode
+from tuner.facts.ray_job import JOB_VARIABLE
 from tuner.hyperparameters.table import TRAINABLES
 from tuner.space.read import read_search_file
+from tuner.study.runner import Outcome
 
 
 @pytest.mark.parametrize(
@@ -42,6 +46,24 @@ def test_no_trial_to_go_on_with(tmp_path: Path) -> None:
     folder = write_finished_search(tmp_path / "results", [None])
     (tmp_path / "demo.yaml").write_text("parameters: {lr: {values: [0.1, 1.1]}}\n")
     assert _next_commands(read_search_file(tmp_path / "demo.yaml", trainables=TRAINABLES), folder) == []
+
+
+@pytest.mark.parametrize(
+    ("in_job", "said"), [(False, "go on with: tuner search s.yaml"), (True, "submitted again, it goes")]
+)
+def test_in_a_job_nobody_is_told_to_type_the_jobs_own_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], in_job: bool, said: str
+) -> None:
+    monkeypatch.delenv(JOB_VARIABLE, raising=False)
+    if in_job:
+        monkeypatch.setenv(JOB_VARIABLE, "{}")
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    _print_result(
+        Outcome(write_finished_search(tmp_path), "stopped", ExitCode.OK),
+        parser.parse_args(["s.yaml", "--resume"]),
+    )
+    assert f"stopped, as 'tuner stop' asked; {said}" in capsys.readouterr().err
 
 
 def test_images_of_ones_own_are_named_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
