@@ -48,11 +48,17 @@ class SearchProcess:
     """``tuner search`` as a process of its own in a folder."""
 
     def __init__(
-        self, folder: Path, *arguments: str, epoch_seconds: float = 0.05, environment: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *arguments: str,
+        epoch_seconds: float = 0.05,
+        environment: Mapping[str, str] | None = None,
+        enter: Sequence[str] = (),
     ) -> None:
+        """Args: enter: what the command line begins with, to run it somewhere else."""
         self.folder = folder
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tuner", "search", "space.yaml", *arguments],
+            [*enter, sys.executable, "-m", "tuner", "search", "space.yaml", *arguments],
             cwd=folder,
             env={**os.environ, "EPOCH_SECONDS": str(epoch_seconds), **(environment or {})},
             stdin=subprocess.DEVNULL,
