@@ -1,10 +1,14 @@
-"""Ray imports the module that an unknown scheme names, so that none reaches it."""
+"""Addresses: Ray imports the module that an unknown scheme names, so that none reaches it; passwords stay unsaid."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tuner.facts.errors import UsageError
+from tests.space.searchfiles import SMALL, read
+from tuner.facts.errors import SearchFileError, UsageError
+from tuner.storage.objects import Objects
 from tuner.study.join import checked_address
 
 
@@ -34,3 +38,15 @@ def test_what_is_no_host_and_port_never_reaches_ray(text: str) -> None:
 )
 def test_hosts_and_ports_do(text: str, address: str) -> None:
     assert checked_address(text) == address
+
+
+@pytest.mark.parametrize("address", ["s3://u:secret@bucket/x", "s3://u:sec/secret@bucket/x", "https://u:secret@host/x"])
+def test_a_password_in_an_address_of_results_is_not_repeated(tmp_path: Path, address: str) -> None:
+    for text, overrides in ((f"results: {address}\n{SMALL}", ()), (SMALL, (f"results={address}",))):
+        with pytest.raises(SearchFileError) as refused:
+            read(tmp_path, text, *overrides)
+        assert "://***@" in str(refused.value) and "sec" not in str(refused.value)
+    if address.startswith("s3:"):
+        with pytest.raises(UsageError) as refused_at_work:
+            Objects.at(address)
+        assert "sec" not in str(refused_at_work.value)

@@ -6,6 +6,7 @@ import os
 import re
 from urllib.parse import urlsplit
 
+from tuner.facts.addresses import without_secrets
 from tuner.facts.errors import UsageError
 
 #: Where Ray's own tools look for a job server, in their order.
@@ -37,7 +38,7 @@ def job_server_address(given: str | None) -> str:
 
 def _checked(text: str) -> str:
     problem = UsageError(
-        f"'{_without_secrets(text)}' is no address of a job server; it is http://HOST:PORT or https://HOST:PORT"
+        f"'{without_secrets(text)}' is no address of a job server; it is http://HOST:PORT or https://HOST:PORT"
     )
     try:
         parts = urlsplit(text)
@@ -49,8 +50,3 @@ def _checked(text: str) -> str:
     if parts.scheme not in _SCHEMES or port == 0 or text not in (address, f"{address}/") or not _HOST.fullmatch(bare):
         raise problem
     return address
-
-
-def _without_secrets(text: str) -> str:
-    """Return an address without what stands before its @, which may be a password."""
-    return re.sub(r"(?<=://).*@", "***@", text)

@@ -14,6 +14,11 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PART = re.compile(r"[A-Za-z0-9._=+@-]+")
 
 
+def without_secrets(text: str) -> str:
+    """Return an address of any kind without what stands before its @, which may be a password."""
+    return re.sub(r"(?<=://).*@", "***@", text)
+
+
 def is_address(text: str) -> bool:
     """Return whether a text means object storage rather than a folder."""
     return text.startswith(SCHEME)
@@ -29,7 +34,8 @@ def address_problem(text: str) -> str | None:
     """Return what is wrong with an address as the end of a sentence about it; None if nothing is."""
     bucket, prefix = split_address(text)
     if _BUCKET.fullmatch(bucket) is None or ".." in bucket:
-        return f"has no bucket in '{bucket}': 3 to 63 of a-z, 0-9, '.', '-', such as {SCHEME}bucket/prefix"
+        said = "" if re.search("[:@]", bucket) else f" in '{bucket}'"  # it may be a password
+        return f"has no bucket{said}: 3 to 63 of a-z, 0-9, '.', '-', such as {SCHEME}bucket/prefix"
     for part in prefix.split("/") if prefix else ():
         if _PART.fullmatch(part) is None or part in {".", ".."}:
             return f"has '{part}' in its prefix, where names of a-z, A-Z, 0-9 and . _ = + @ - may stand between slashes"

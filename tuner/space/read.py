@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from tuner.facts.addresses import SCHEME, address_problem, is_address
+from tuner.facts.addresses import SCHEME, address_problem, is_address, without_secrets
 from tuner.facts.fields import Field
 from tuner.facts.records import IN_OWN_FILES, MADE_HERE, Goal
 from tuner.facts.rungs import default_grace_period
@@ -224,11 +225,13 @@ class _Reading:
         if _URL.match(value) is None:
             return self._absolute(value, self._top.nodes["results"])
         if not is_address(value):
-            wrong: str | None = f"results is a folder or {SCHEME}bucket/prefix, not {value}"
+            wrong: str | None = f"results is a folder or {SCHEME}bucket/prefix, not {without_secrets(value)}"
         elif (wrong := address_problem(value)) is not None:
-            wrong = f"results {value} {wrong}"
+            wrong = f"results {without_secrets(value)} {wrong}"
         if wrong is not None:
-            self._report.error(self._place(self._top, "results"), wrong)
+            place = self._place(self._top, "results")
+            text = None if place.text is None else without_secrets(place.text)
+            self._report.error(replace(place, source=without_secrets(place.source), text=text), wrong)
         return str(value).rstrip("/")
 
     def _data(self, section: Section) -> Data | None:

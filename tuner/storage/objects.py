@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tuner.facts.addresses import SCHEME, address_problem, split_address
+from tuner.facts.addresses import SCHEME, address_problem, split_address, without_secrets
 from tuner.facts.errors import UsageError
 from tuner.storage.client import TRIES, BrokenOffError, client, code_of, failures, refused
 
@@ -82,7 +82,7 @@ class Objects:
             UsageError: It is none, or boto3 is not installed.
         """
         if (wrong := address_problem(address)) is not None:
-            raise UsageError(f"{address} {wrong}")
+            raise UsageError(f"{without_secrets(address)} {wrong}")
         return cls(client(), *split_address(address))
 
     @property
