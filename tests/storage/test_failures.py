@@ -110,10 +110,11 @@ def test_what_fails_for_good_is_one_sentence(
             assert str(caught.value) == said
 
 
-def test_a_page_of_somebody_else_is_no_answer(proxy: Proxy, s3: S3Server) -> None:
+@pytest.mark.parametrize("status", [200, 302])  # the latter says nothing of where to
+def test_a_page_of_somebody_else_is_no_answer(proxy: Proxy, s3: S3Server, status: int) -> None:
     objects = Objects.at(s3.address("portal"))
     objects.put("a", b"1")
-    proxy.faults = [Fault(status=200)]
+    proxy.faults = [Fault(status=status)]
     for call in (lambda: objects.get("a"), objects.list, objects.children, lambda: objects.exists("a")):
         with pytest.raises(StorageError, match="what answers there is no object storage"):
             call()

@@ -29,6 +29,7 @@ _REASONS = {
     "ConnectionClosedError": "it breaks connections off",
     "BrokenOffError": "it breaks connections off",
     "ReadTimeoutError": "it does not answer",
+    "RecursionError": "what answers there is no object storage",
     "NotS3": "what answers there is no object storage",
 }
 
@@ -86,4 +87,5 @@ def failures() -> tuple[type[Exception], ...]:
     from boto3.exceptions import Boto3Error  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-    return BrokenOffError, Boto3Error, BotoCoreError, ClientError
+    # botocore asks without end where it is sent elsewhere and not told where
+    return BrokenOffError, Boto3Error, BotoCoreError, ClientError, RecursionError
