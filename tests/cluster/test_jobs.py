@@ -53,6 +53,8 @@ class Commands:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # Ctrl-C is what some tests are about; a shell that runs the tests in its background lets them ignore it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
         )
 
     def impatient(self, setting: str, *words: str) -> subprocess.Popen[str]:
