@@ -45,16 +45,15 @@ class Commands:
         return self._started([sys.executable, "-m", "tuner", *words], environment)
 
     def _started(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+        # A shell that runs the tests in its background lets them, and what they start, ignore Ctrl-C.
         return subprocess.Popen(
-            command,
+            ["env", "--default-signal=INT", *command],
             cwd=self.folder,
             env=self.environment | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # Ctrl-C is what some tests are about; a shell that runs the tests in its background lets them ignore it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
         )
 
     def impatient(self, setting: str, *words: str) -> subprocess.Popen[str]:
