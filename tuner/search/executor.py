@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,16 +16,17 @@ from typing import Any
 import ray
 from ray import tune
 from ray.air.execution._internal import actor_manager
-from ray.exceptions import OutOfMemoryError, RayActorError
+from ray.exceptions import OutOfMemoryError, RayActorError, RayError
 from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from tuner.facts.errors import ClusterError, ExitCode
+from tuner.facts.errors import ClusterError
 from tuner.facts.records import Decision, State
 from tuner.search.ledger import Ledger
 from tuner.search.messages import Ended, Message
+from tuner.search.pulse import DIED, Pulse
 
 #: Key of the message in what a worker's step returns.
 MESSAGE = "message"
@@ -46,13 +45,6 @@ _ENVIRONMENT = {
 
 #: What Ray Tune would hand from the driver to trials, and so show in the command line of each trial's process.
 _SECRETS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"})
-
-
-#: How often Ray itself is looked after, and how long it may take to answer. Ray ends a process that has not reached its
-#: control store for 60 seconds, without another word.
-_LOOK_SECONDS = 5.0
-_ANSWER_SECONDS = 30.0
-_DIED = "Ray died while the search ran; go on with --resume"
 
 
 class Stop(BaseException):
@@ -212,49 +204,6 @@ class _Judge(FIFOScheduler):  # type: ignore[misc]  # ray is untyped
         return str(TrialScheduler.STOP if decision is Decision.STOP else TrialScheduler.CONTINUE)
 
 
-class _Pulse:
-    """Asks Ray every few seconds whether any node lives; beside the search, since a Ray that died may never answer.
-
-    Attributes:
-        beats: How often it has answered.
-    """
-
-    def __init__(self) -> None:
-        self.beats = 0
-        self._alive = True
-        self._silence = 0  # seconds, counted one by one: those that this process was stopped for are not Ray's
-        self._left = threading.Event()
-
-    @property
-    def felt(self) -> bool:
-        """Whether Ray lives, as far as is known."""
-        return self._alive and self._silence < _ANSWER_SECONDS
-
-    def _ask(self) -> None:
-        while not self._left.wait(_LOOK_SECONDS):
-            try:
-                self._alive = any(node["Alive"] for node in ray.nodes())
-            except Exception:  # whatever it is, Ray does not answer
-                self._alive = False
-            self._silence = 0
-            self.beats += 1
-
-    def _guard(self) -> None:
-        """End the process where the search waits for Ray inside of Ray: it would be ended a little later anyway."""
-        while not self._left.wait(1.0):
-            self._silence += 1
-            if self._silence > 1.5 * _ANSWER_SECONDS:
-                sys.stderr.write(f"tuner: error: {_DIED}\n")
-                os._exit(ExitCode.CLUSTER)
-
-    def __enter__(self) -> None:
-        for work in (self._ask, self._guard):
-            threading.Thread(target=work, name="pulse", daemon=True).start()
-
-    def __exit__(self, *error: object) -> None:
-        self._left.set()
-
-
 class _Watch(tune.Callback):  # type: ignore[misc]  # ray is untyped
     """Runs between Ray Tune's events: flushes the log, ends what hangs, leaves the loop when told to."""
 
@@ -273,7 +222,7 @@ class _Watch(tune.Callback):  # type: ignore[misc]  # ray is untyped
         self._slots = slots
         self._timed = time.monotonic()
         self._beats = 0
-        self.pulse = _Pulse()
+        self.pulse = Pulse()
         self.failure: ClusterError | None = None
 
     def on_step_begin(self, iteration: int, trials: list[RayTrial], **info: object) -> None:
@@ -290,12 +239,15 @@ class _Watch(tune.Callback):  # type: ignore[misc]  # ray is untyped
         """Ray Tune would wait for ever for a Ray that died, and for a node that never comes back."""
         try:
             if not self.pulse.felt:
-                raise ClusterError(_DIED)
+                raise ClusterError(DIED)
             if self._beats != self.pulse.beats:  # just now Ray answered, and will again
                 self._beats = self.pulse.beats
                 self._ledger.slots = self._slots()
         except ClusterError as error:
             self.failure = error
+            raise Stop from error
+        except RayError as error:  # it died a moment ago
+            self.failure = ClusterError(DIED)
             raise Stop from error
 
     def on_trial_start(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: object) -> None:
