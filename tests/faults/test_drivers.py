@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,7 +13,7 @@ import pytest
 from tests.faults.audit import TRIALS, audit, prepare
 from tests.study import searches
 from tests.study.searches import SearchProcess, assert_exactly_once, search
-from tuner.journal.events import Ask, End, Epoch
+from tuner.journal.events import Ask, End
 from tuner.journal.log import read_events
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # also on a machine that does much else
@@ -33,29 +30,6 @@ def test_two_drivers_on_one_search(tmp_path: Path) -> None:
     code, _, err = first.wait()
     assert code == 0, err
     assert_exactly_once(tmp_path, 12)
-
-
-def test_a_current_folder_that_is_removed(tmp_path: Path) -> None:
-    """As a cluster does with the folder of a job, when it clears what it believes to be unused."""
-    prepare(tmp_path)
-    current = tmp_path / "current"
-    current.mkdir()
-    words = ["search", "../space.yaml", "--results", "../results", "--trials", "2", "--set", "scheduler.type=none"]
-    driver = subprocess.Popen(
-        [sys.executable, "-m", "tuner", *words],
-        cwd=current,
-        env=os.environ | {"EPOCH_SECONDS": "0.3"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while len({event.n for event in searches.events_of(tmp_path) if isinstance(event, Epoch)}) < 2:
-        assert driver.poll() is None, driver.communicate()[1]
-        time.sleep(0.05)
-    current.rmdir()
-    err = driver.communicate(timeout=300)[1]
-    assert driver.returncode == 0, err
-    assert_exactly_once(tmp_path, 2)
 
 
 def test_a_restart_beside_a_driver_that_is_starting(tmp_path: Path) -> None:
