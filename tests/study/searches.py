@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
 
@@ -74,20 +74,28 @@ class SearchProcess:
 
     def until_epochs(self, count: int) -> None:
         """Wait until the log holds so many reports."""
+        self.until(lambda events: _reports(events) >= count)
+
+    def until(self, reached: Callable[[Sequence[Event]], bool]) -> None:
+        """Wait until the log is as it should be."""
         deadline = time.monotonic() + 300
-        while self.epochs() < count:
+        while not reached(events_of(self.folder)):
             assert self.process.poll() is None, self.wait()[2]
             assert time.monotonic() < deadline, "the search made no progress"
             time.sleep(0.02)
 
     def epochs(self) -> int:
         """Return the number of reports in the log."""
-        return sum(isinstance(event, Epoch) for event in events_of(self.folder))
+        return _reports(events_of(self.folder))
 
     def kill(self) -> None:
         """Kill -9."""
         self.process.kill()
         self.process.communicate()
+
+
+def _reports(events: Sequence[Event]) -> int:
+    return sum(isinstance(event, Epoch) for event in events)
 
 
 def stored_in(address: str, space: str = SPACE) -> str:

@@ -43,9 +43,11 @@ def test_trials_go_on_from_their_checkpoints_after_kills(s3: S3Server, tmp_path:
     prepare(tmp_path, space=stored_in(address), trainable=COUNTED)
     running = SearchProcess(tmp_path, "--trials", "6", epoch_seconds=0.4)
     running.until_epochs(5)
-    victim = next(trial for trial in history(tmp_path).trials.values() if trial.end is None and trial.epochs)
+    alive = (trial for trial in history(tmp_path).trials.values() if trial.end is None and trial.epochs)
+    victim = min(alive, key=lambda trial: trial.last_epoch)
     os.kill(int(victim.epochs[victim.last_epoch].metrics["pid"] or 0), signal.SIGKILL)
-    running.until_epochs(running.epochs() + 8)
+    running.until(lambda events: any(isinstance(event, Retry) and event.lost for event in events))
+    running.until_epochs(running.epochs() + 4)
     running.kill()
     code, _, err = search(tmp_path, "--trials", "6", "--resume", epoch_seconds=0.1)
     assert code == 0, err
