@@ -90,9 +90,7 @@ The object store counts what all nodes put into it: neither images nor reports p
 
 {cluster}
 
-    {cluster_command}
-
-{cluster_where}
+{cluster_made}
 
 The records lie in [scaling.jsonl](../benchmarks/scaling.jsonl); this page is made by
 
@@ -104,22 +102,30 @@ def page(records: Sequence[Record]) -> str:
     """Return the whole page.
 
     Args:
-        records: Of the benchmarks driver, log and cluster; of each the last counts.
+        records: Of the benchmarks driver, log and cluster; of each the last counts. Numbers of nodes may be measured
+            one by one, as eight take a machine that is left alone: of each the last counts.
     """
     by_name = {record["benchmark"]: record for record in records}
-    driver, log, cluster = (by_name[name] for name in ("driver", "log", "cluster"))
+    driver, log = (by_name[name] for name in ("driver", "log"))
+    last = {
+        (cell["nodes"], cell["side"]): (cell, record)
+        for record in records
+        if record["benchmark"] == "cluster"
+        for cell in record["cells"]
+    }
+    cluster = [cell for _, (cell, _) in sorted(last.items(), key=lambda item: (item[0][0], item[0][1] == "stock"))]
+    made = [record for record in records if any(record is used for _, used in last.values())]
     return _TEXT.format(
         slots=_SLOTS,
-        **_limits(driver["cells"], log["cells"], cluster["cells"]),
+        **_limits(driver["cells"], log["cells"], cluster),
         driver=_table(_driver_row, driver["cells"]),
         driver_where=_where(driver),
         driver_command=driver["command"],
         log=_table(_log_row, log["cells"]),
         log_where=_where(log),
         log_command=log["command"],
-        cluster=_table(_cluster_row, cluster["cells"]),
-        cluster_where=_where(cluster),
-        cluster_command=cluster["command"],
+        cluster=_table(_cluster_row, cluster),
+        cluster_made="\n\n".join(f"    {record['command']}\n\n{_where(record)}" for record in made),
     )
 
 

@@ -64,6 +64,18 @@ def test_the_last_record_of_a_benchmark_counts() -> None:
     assert "77,777" not in page([earlier, *records()])
 
 
+def test_numbers_of_nodes_may_be_measured_one_by_one() -> None:
+    *others, cluster = records()
+    one, eight, stock = cluster["cells"]
+    stale = {**cluster, "command": "python benchmarks/cluster.py --stale", "cells": [{**eight, "trials": 77_777}]}
+    small = {**cluster, "command": "python benchmarks/cluster.py --nodes 1", "cells": [one]}
+    large = {**cluster, "command": "python benchmarks/cluster.py --nodes 8", "cells": [eight, stock]}
+    text = page([stale, *others, large, small])
+    assert "spends 10.0 ms of a processor on each further report" in text
+    assert "77,777" not in text and "--stale" not in text
+    assert "--nodes 1\n" in text and "--nodes 8\n" in text
+
+
 def test_the_page_is_that_of_the_published_records() -> None:
     lines = Path("benchmarks/scaling.jsonl").read_text(encoding="utf-8").splitlines()
     published = Path("docs/scaling.md").read_text(encoding="utf-8")
