@@ -12,29 +12,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
-import time
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import torch
 from common import cpu
 from regularizers_page import page
+from runs import Data, side_by_side
 
 from tuner.datasets.prepare import prepare
-from tuner.datasets.split_arrays import split_arrays
-from tuner.facts.errors import DivergedError
 from tuner.facts.provenance import commit, versions
-from tuner.hyperparameters.table import resolve
-from tuner.training.data import TrainingData
-from tuner.training.loop import train
 
-CPU = torch.device("cpu")
 SEEDS = (0, 1, 2)
 CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 
@@ -76,45 +65,6 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Data:
-    """Which images; what ``prepare`` and ``split_arrays`` are told, but for the seed of the split."""
-
-    dataset: str
-    root: str | None
-    validation: int
-    train_images: int
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Return how many images there are of each kind."""
-        return {"validation": self.validation, "train_images": self.train_images}
-
-
-@lru_cache(maxsize=1)
-def load(data: Data, split_seed: int) -> TrainingData:
-    prepared = prepare(data.dataset, None if data.root is None else Path(data.root))
-    arrays = split_arrays(prepared, split_seed=split_seed, **data.sizes)
-    return TrainingData.from_arrays(**vars(arrays), classes=prepared.classes, device=CPU)
-
-
-def run(data: Data, seed: int, config: dict[str, Any]) -> dict[str, Any]:
-    """Train once; returns the curves of ``CURVES`` and why it ended."""
-    began = time.perf_counter()
-    epochs = train(resolve({**config, "seed": seed}), load(data, seed), device=CPU)
-    curves: dict[str, list[float]] = {name: [] for name in CURVES}
-    try:
-        while True:
-            report = next(epochs)
-            for name in CURVES:
-                curves[name].append(round(report[name], 5))
-    except StopIteration as end:
-        reason = end.value
-    except DivergedError:
-        reason = "diverged"
-    return {"stop_reason": reason, "seconds": round(time.perf_counter() - began, 1), **curves}
-
-
 def read(path: Path) -> list[dict[str, Any]]:
     """Return the finished runs of a results file; a last line that was cut short is none."""
     lines = path.read_text().split("\n")[:-1] if path.exists() else []
@@ -146,23 +96,18 @@ def run_all(args: argparse.Namespace) -> None:
     args.results.parent.mkdir(parents=True, exist_ok=True)
     machine = {"cpu": cpu(), "processes": args.processes, "threads": args.threads}
     provenance = {"machine": machine, "versions": versions(), "commit": commit()}
-    ends_at = time.monotonic() + 60 * args.limit_minutes
-    left = missing(read(args.results), data, args.epochs)
-    running: dict[Future[dict[str, Any]], dict[str, Any]] = {}
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(args.processes, spawn, torch.set_num_threads, (args.threads,)) as pool:
-        while True:
-            while len(running) < args.processes and time.monotonic() < ends_at and (item := next(left, None)):
-                case, seed, config = item
-                line = {"case": case, "seed": seed, "config": config, "images": data.sizes}
-                running[pool.submit(run, data, seed, config)] = line
-            if not running:
-                break
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                line = {**running.pop(future), **future.result(), **provenance}
-                append(args.results, line)
-                best = max(line["val_accuracy"], default=None)
-                print(f"{line['case']}, seed {line['seed']}: {best} after {line['seconds']} s", flush=True)
+    wanted = (
+        ((case, seed, config), seed, {**config, "seed": seed})
+        for case, seed, config in missing(read(args.results), data, args.epochs)
+    )
+    ended = side_by_side(
+        data, wanted, CURVES, processes=args.processes, threads=args.threads, limit_minutes=args.limit_minutes
+    )
+    for (case, seed, config), result in ended:
+        line = {"case": case, "seed": seed, "config": config, "images": data.sizes, **result, **provenance}
+        append(args.results, line)
+        best = max(line["val_accuracy"], default=None)
+        print(f"{case}, seed {seed}: {best} after {line['seconds']} s", flush=True)
 
 
 def main() -> None:
