@@ -1,0 +1,1 @@
+"""Searches replayed by a virtual clock over curves that are known."""

@@ -1,0 +1,97 @@
+"""The product's search under the virtual clock: its own ledger, proposer, scheduler and log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from driver import ledger_of
+
+from replay.clock import Job
+from replay.worlds import World
+from tuner.facts.records import Decision, Goal, State
+from tuner.journal.events import End, Event
+from tuner.journal.log import Log
+from tuner.journal.storage import LogStorage
+from tuner.search.messages import Ended, Message, Report, Started
+
+
+class MemoryStorage:
+    """A log's bytes in memory."""
+
+    def __init__(self, data: bytes = b"") -> None:
+        self.data = bytearray(data)
+
+    def lock(self) -> None:
+        """Nobody else can write it."""
+
+    def read(self) -> bytes:
+        """Return the whole log."""
+        return bytes(self.data)
+
+    def truncate(self, size: int) -> None:
+        """Keep the first ``size`` bytes."""
+        del self.data[size:]
+
+    def append(self, data: bytes, *, sync: bool) -> None:
+        """Add to the end."""
+        self.data += data
+
+    def confirm(self) -> None:
+        """Nobody else can write it."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Product:
+    """A search as ``tuner search`` runs it. It hands over what its leaderboard ranks first.
+
+    That is the completed trial with the best epoch, the one with the smaller number of equals.
+    """
+
+    def __init__(
+        self, world: World, *, seed: int, workers: int, trials: int, overrides: Sequence[str], storage: LogStorage
+    ) -> None:
+        """Args: trials: how many may be proposed; overrides: as after ``--set``."""
+        self.file = world.file([*overrides, f"search.seed={seed}", f"search.trials={trials}"])
+        self._epochs = world.epochs
+        self._log = Log(storage)
+        self._ledger = ledger_of(self._log, self.file, workers)
+        self._ledger.listeners.append(self._hear)
+        self._best: tuple[float, int, Mapping[str, Any]] | None = None
+
+    def ask(self) -> Job | None:
+        """Return the ledger's next assignment."""
+        found = self._ledger.next_assignment()
+        return None if found is None else Job(found.number, found.config, found.config["seed"])
+
+    def tell(self, number: int, epoch: int, value: float | None) -> bool:
+        """Send the ledger a worker's message."""
+        started = Started(time.time(), "node", "cpu") if epoch == 1 else None
+        report, ended = None, None
+        if value is None:
+            ended = Ended(State.DIVERGED, "nan")
+        else:
+            report = Report(epoch, value, {}, seconds=1.0, memory_mb=None, checkpoint=None)
+            if epoch == self._epochs:
+                ended = Ended(State.COMPLETED, "budget")
+        return self._ledger.receive(Message(number, 1, started, report, ended)) is Decision.CONTINUE
+
+    @property
+    def incumbent(self) -> Mapping[str, Any] | None:
+        """The best completed trial's configuration."""
+        return None if self._best is None else self._best[2]
+
+    def _hear(self, event: Event) -> None:
+        if not isinstance(event, End) or event.state is not State.COMPLETED:
+            return
+        trial = self._ledger.history.trials[event.n]
+        best = trial.best(self.file.metric.goal)
+        if best is None:
+            return
+        sign = 1.0 if self.file.metric.goal is Goal.MINIMIZE else -1.0
+        found = sign * best.score, trial.number, trial.ask.config
+        if self._best is None or found[:2] < self._best[:2]:
+            self._best = found
