@@ -70,6 +70,7 @@ def test_an_ablation_has_a_log_of_its_own(tmp_path: Path, place: str, monkeypatc
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_killed_confirmation_goes_on(tmp_path: Path, place: str) -> None:
     finished_search(tmp_path, BUILTIN, CONFIGS, [0.9, 0.8], attach(place))
     words = [sys.executable, "-m", "tuner", "confirm", "s", "--top", "1", "--seeds", "2", "--results", place, "--json"]
@@ -81,7 +82,7 @@ def test_a_killed_confirmation_goes_on(tmp_path: Path, place: str) -> None:
     first.kill()
     first.wait()
     before = ended(place)
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     assert json.loads(Objects.at(place).get("s/confirm.json") or b"") == record

@@ -46,6 +46,7 @@ def test_learned_dropout_rates_have_their_penalty():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # a compiler runs
 def test_compiled_it_is_the_same_objective_and_is_compiled_once():
     torch.compiler.reset()
     torch._dynamo.utils.counters.clear()
