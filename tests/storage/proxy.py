@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import random
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -66,12 +67,15 @@ class Proxy:
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Refuse connections meanwhile."""
+        """Refuse connections meanwhile; the port stays taken, so that nobody else is given it."""
         self.close()
-        try:
-            yield
-        finally:
-            self._listen(self._port)
+        with socket.socket() as kept:
+            kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            kept.bind(("127.0.0.1", self._port))
+            try:
+                yield
+            finally:
+                self._listen(self._port)
 
     def close(self) -> None:
         """Listen no longer."""
