@@ -30,6 +30,7 @@ ROWS = [line for line in PAGE.splitlines() if re.match(r"\| \*\*", line)]
         "a corrupt data set",
         "two drivers on one search",
         "a moved or copied results folder",
+        "a current folder that is removed",
         "SIGINT, SIGTERM",
         "the same, twice",
         "a clock that jumps",

@@ -99,7 +99,7 @@ def job_of(
     """
     return Job(
         trainable=file.trainable,
-        import_paths=(str(file.path.absolute().parent), str(Path.cwd())) if home is None else (),
+        import_paths=(str(file.path.parent.resolve()), str(Path.cwd())) if home is None else (),
         data=file.data,
         prepared=prepared,
         weights=weights,
