@@ -58,14 +58,15 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     add_results(parser)
 
 
-def add_search_or_job(parser: argparse.ArgumentParser) -> None:
-    """Declare which search of which results folder, or which job of which cluster."""
-    parser.add_argument(
-        "name",
-        metavar="NAME",
-        nargs="?",
-        help="the search, which may be left out where there is one; with --address the job",
-    )
+def add_search_or_job(parser: argparse.ArgumentParser, several: str | None = None) -> None:
+    """Declare which search of which results folder, or which job of which cluster.
+
+    Args:
+        parser: The command's.
+        several: What comes of leaving the name out where there are several searches; None where that is an error.
+    """
+    without = "which may be left out where there is one" if several is None else several
+    parser.add_argument("name", metavar="NAME", nargs="?", help=f"the search, {without}; with --address the job")
     add_results(parser)
     parser.add_argument("--address", metavar="URL", help="the job server of a cluster, such as http://HEAD:8265")
 

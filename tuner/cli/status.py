@@ -1,4 +1,4 @@
-"""``tuner status``: how far a search is, or what a cluster says of a job."""
+"""``tuner status``: how far a search is, or several of them; or what a cluster says of a job."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.cli.options import add_follow, add_format, add_search_or_job
-from tuner.cli.words import spelled_time
-from tuner.facts.errors import ExitCode
+from tuner.cli.words import moment, spelled_time
+from tuner.facts.errors import ExitCode, ResultsDamagedError
 
 if TYPE_CHECKING:
     from tuner.cluster.job import Job
@@ -47,16 +47,18 @@ class _View:
         lines: The text.
         news: What has to differ for the text to be worth another print.
         ended: Whether nothing more will change.
+        code: The exit code of a command that has shown it last.
     """
 
     lines: list[str]
     news: object
     ended: bool
+    code: ExitCode = ExitCode.OK
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    add_search_or_job(parser)
+    add_search_or_job(parser, several="without it a table where there are several")
     add_follow(parser, "show it again and again until it ends")
     add_format(parser)
 
@@ -64,16 +66,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print it; with ``--follow`` whenever it has changed."""
     views = _search(args) if args.address is None else _jobs(args)
-    if not args.follow:
-        print("\n".join(next(views).lines))
-    elif sys.stdout.isatty() and not args.json:
-        _show_in_place(views)
+    if args.follow:
+        last = _show_in_place(views) if sys.stdout.isatty() and not args.json else _show_changes(views)
     else:
-        _show_changes(views)
-    return ExitCode.OK
+        last = next(views)
+        print("\n".join(last.lines))
+    return last.code
 
 
-def _show_in_place(views: Iterator[_View]) -> None:
+def _show_in_place(views: Iterator[_View]) -> _View:
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
@@ -84,9 +85,10 @@ def _show_in_place(views: Iterator[_View]) -> None:
             if view.ended:
                 break
             time.sleep(_LOOK_SECONDS)
+    return view
 
 
-def _show_changes(views: Iterator[_View]) -> None:
+def _show_changes(views: Iterator[_View]) -> _View:
     before = None
     for view in views:
         if view.news != before:
@@ -95,19 +97,40 @@ def _show_changes(views: Iterator[_View]) -> None:
         if view.ended:
             break
         time.sleep(_LOOK_SECONDS)
+    return view
 
 
 def _search(args: argparse.Namespace) -> Iterator[_View]:
-    from tuner.leaderboard.read import find_search
+    from tuner.leaderboard.read import find_search, is_search, list_searches
     from tuner.leaderboard.status import status_of
     from tuner.storage.copies import results_folder
 
     with results_folder(args.results, args.name) as results:
+        if args.name is None and not is_search(results) and len(list_searches(results)) > 1:
+            yield from _searches(results, as_json=args.json)
+            return
         folder = find_search(results, args.name)
         while True:
             status = status_of(folder)
             lines = [json.dumps(status.to_json(), ensure_ascii=False)] if args.json else list(_page(status))
             yield _View(lines, (status.holder, status.states, status.best_trial, status.last_event_at), not status.live)
+
+
+def _searches(results: Path, *, as_json: bool) -> Iterator[_View]:
+    from tuner.cli.status_table import rows_of, table
+
+    told: set[str] = set()
+    while True:
+        rows = rows_of(results)
+        damages = [str(row.error) for row in rows if isinstance(row.error, ResultsDamagedError)]
+        for damage in damages:
+            if damage not in told and not as_json:
+                print(damage, file=sys.stderr)
+            told.add(damage)
+        record = {"version": 1, "searches": [row.to_json() for row in rows]}
+        lines = [json.dumps(record, ensure_ascii=False)] if as_json else table(rows)
+        code = ExitCode.RESULTS if damages else ExitCode.OK
+        yield _View(lines, [row.cells for row in rows], not any(row.live for row in rows), code)
 
 
 def _page(status: Status) -> Iterator[str]:
@@ -120,9 +143,9 @@ def _page(status: Status) -> Iterator[str]:
     if status.best_score is not None:
         yield _line("best", f"{status.info.metric} {status.best_score:.4g} (trial {status.best_trial})")
     if status.began_at is not None and status.last_event_at is not None:
-        yield _line("began", f"{_moment(status.began_at)}, {spelled_time(status.active_seconds)} of active time")
+        yield _line("began", f"{moment(status.began_at)}, {spelled_time(status.active_seconds)} of active time")
         ago = f" ({spelled_time(max(0.0, time.time() - status.last_event_at))} ago)" if status.live else ""
-        yield _line("last word", f"{_moment(status.last_event_at)}{ago}")
+        yield _line("last word", f"{moment(status.last_event_at)}{ago}")
     if status.seconds_left is not None and status.ended >= _ENOUGH_TO_FORETELL:
         yield _line("left", f"about {spelled_time(status.seconds_left)}")
     if status.time_budget is not None:
@@ -162,9 +185,9 @@ def _table(jobs: Sequence[Job]) -> list[str]:
     states = [f"FAILED ({job.exit_code:d})" if job.status == "FAILED" else job.status for job in jobs]
     width = max((len(job.id) for job in jobs), default=0)
     state_width = max(map(len, states), default=0)
-    moments = ("" if job.started_at is None else _moment(job.started_at) for job in jobs)
+    moments = ("" if job.started_at is None else moment(job.started_at) for job in jobs)
     rows = zip(jobs, states, moments, strict=True)
-    return [f"{job.id:<{width}}  {state:<{state_width}}  {moment}" for job, state, moment in rows]
+    return [f"{job.id:<{width}}  {state:<{state_width}}  {began}" for job, state, began in rows]
 
 
 def _job_page(job: Job) -> Iterator[str]:
@@ -176,7 +199,7 @@ def _job_page(job: Job) -> Iterator[str]:
     if job.started_at is not None:
         until = time.time() if job.ended_at is None else job.ended_at
         took = "" if job.ended_at is None else f", {spelled_time(max(0.0, until - job.started_at))} long"
-        yield _line("began", f"{_moment(job.started_at)}{took}")
+        yield _line("began", f"{moment(job.started_at)}{took}")
     if job.ended:
         yield _line("exit code", str(int(job.exit_code)))
     if job.reason:
@@ -186,7 +209,3 @@ def _job_page(job: Job) -> Iterator[str]:
 
 def _line(label: str, text: str) -> str:
     return f"  {label:<{_LABEL}} {text}"
-
-
-def _moment(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
