@@ -27,6 +27,7 @@ ROWS = [line for line in PAGE.splitlines() if re.match(r"\| \*\*", line)]
         "S3 errors and slow answers",
         "a torn last line of the log",
         "a truncated Parquet file",
+        "a damaged checkpoint",
         "a corrupt data set",
         "two drivers on one search",
         "a moved or copied results folder",

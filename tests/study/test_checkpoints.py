@@ -17,6 +17,7 @@ from tuner.facts.errors import ResultsDamagedError, StorageError
 from tuner.storage.copies import attach, origin
 from tuner.study.checkpoint_stores import Checkpoint, store_of
 from tuner.study.checkpoints import TrialCheckpoints
+from tuner.study.sums import SUMS_FILE
 
 __all__ = ["s3"]
 
@@ -103,6 +104,48 @@ class CheckpointContract:
         assert store.of(7) == [Checkpoint(2, 1)], "the one of epoch 3 is ahead of the log"
         assert (store.of(8), store.of(9)) == ([], [Checkpoint(1, 1)])
 
+    @pytest.mark.parametrize("how", ["truncated", "flipped", "lacking", "gone"])
+    def test_a_damaged_checkpoint_is_passed_over(self, root: Path, how: str, capfd: pytest.CaptureFixture[str]) -> None:
+        self.trained(root, 3)
+        self.damage(root, "a1-e3", how)
+        second = self.attempt(root, attempt=2, after_epoch=3)
+        assert self.continued_from == 2
+        assert (second.work / "epoch").read_text() == "2"
+        said = capfd.readouterr().err
+        if how != "gone":  # nobody knows then that there was one
+            assert f"/7/a1-e3{self.ending} is not what was written: " in said
+            assert said.endswith("; the trial goes on after epoch 2\n") and said.count("\n") == 1
+        second.keep(3)
+        assert store_of(root).of(7) == [Checkpoint(2, 1), Checkpoint(3, 2)], "the damaged one is in nobody's way"
+
+    def test_a_trial_none_of_whose_checkpoints_is_whole_begins_again(
+        self, root: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        self.trained(root, 3)
+        self.damage(root, "a1-e2", "flipped")
+        self.damage(root, "a1-e3", "lacking")
+        second = self.attempt(root, attempt=2, after_epoch=3)
+        assert self.continued_from == 0 and not list(second.work.iterdir())
+        said = capfd.readouterr().err
+        assert said.endswith("; the trial begins again\n") and "a1-e2" in said and "a1-e3" in said
+
+    def test_a_checkpoint_of_an_earlier_version_is_taken_as_it_is(self, root: Path) -> None:
+        self.trained(root, 2)
+        self.damage(root, "a1-e2", "without sums")
+        assert (self.attempt(root, attempt=2, after_epoch=2).work / "epoch").read_text() == "2"
+        assert self.continued_from == 2
+
+    def test_a_trainable_sees_what_it_left_and_nothing_else(self, root: Path) -> None:
+        first = self.trained(root, 1)
+        (first.work / SUMS_FILE).write_text("a file of the same name is not the trainable's")
+        first.keep(2)
+        second = self.attempt(root, attempt=2, after_epoch=2)
+        assert self.continued_from == 2 and [path.name for path in second.work.iterdir()] == ["epoch"]
+
+    def damage(self, root: Path, name: str, how: str) -> None:
+        """Do something to a checkpoint of trial 7 that holds one file, called epoch."""
+        raise NotImplementedError
+
     def test_a_trial_is_removed(self, root: Path) -> None:
         self.trained(root, 2)
         store_of(root).remove_trial(7)
@@ -118,6 +161,22 @@ class TestFolders(CheckpointContract):
     @pytest.fixture
     def root(self, tmp_path: Path) -> Path:
         return tmp_path / "checkpoints"
+
+    def damage(self, root: Path, name: str, how: str) -> None:
+        if how == "gone":
+            shutil.rmtree(root / "7" / name)
+        elif how in ("lacking", "without sums"):
+            (root / "7" / name / ("epoch" if how == "lacking" else SUMS_FILE)).unlink()
+        else:
+            state = root / "7" / name / "epoch"
+            state.write_bytes(DAMAGE[how](state.read_bytes()))
+
+    def test_a_checkpoint_that_was_emptied_is_none(self, root: Path) -> None:
+        self.trained(root, 2)
+        self.damage(root, "a1-e2", "lacking")
+        self.damage(root, "a1-e2", "without sums")
+        self.attempt(root, attempt=2, after_epoch=2)
+        assert self.continued_from == 1
 
     def test_a_copy_that_was_cut_off_is_none(self, root: Path) -> None:
         self.trained(root, 2)
@@ -145,6 +204,28 @@ class TestObjects(CheckpointContract):
     @pytest.fixture
     def root(self, place: str) -> Path:
         return attach(place) / "checkpoints"
+
+    def damage(self, root: Path, name: str, how: str) -> None:
+        found = origin(root)
+        assert found is not None
+        objects, archive = found[0], f"checkpoints/7/{name}.tar"
+        data = objects.get(archive)
+        assert data is not None
+        if how == "gone":
+            objects.delete([archive])
+        elif how in DAMAGE:
+            with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+                member = tar.getmember("epoch")
+            at = member.offset_data
+            flipped = data[:at] + DAMAGE["flipped"](data[at:])  # a tar file has sums of its headers alone
+            # One that ends where a file would begin is a whole one, to whoever reads it.
+            objects.put(archive, flipped if how == "flipped" else data[: member.offset])
+        else:
+            with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+                files = {member: tar.extractfile(member) for member in tar.getmembers()}
+                kept = {member: file.read() for member, file in files.items() if file is not None}
+            left_out = "epoch" if how == "lacking" else SUMS_FILE
+            objects.put(archive, _archive(*(pair for pair in kept.items() if pair[0].name != left_out)))
 
     def test_another_machine_goes_on(self, root: Path) -> None:
         self.trained(root, 3)
@@ -177,8 +258,15 @@ class TestObjects(CheckpointContract):
         outside = tmp_path / "outside"
         found[0].put("checkpoints/7/a1-e1.tar", ODD[odd](outside))
         with pytest.raises(ResultsDamagedError, match=r"s3://.*/7/a1-e1\.tar is not what was written"):
-            self.attempt(root, attempt=2, after_epoch=1)
+            store_of(root).read(7, Checkpoint(1, 1), root.parent / "work")
         assert not outside.exists()
+
+
+#: What may become of the bytes of a file.
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "truncated": lambda data: data[:-1],
+    "flipped": lambda data: bytes([data[0] ^ 1]) + data[1:],
+}
 
 
 def _archive(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:

@@ -5,12 +5,20 @@ What would reach out of the folder is neither packed nor unpacked.
 
 from __future__ import annotations
 
+import io
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 
 
-def pack(folder: Path, archive: Path) -> None:
+def pack(folder: Path, archive: Path, *, first: Mapping[str, bytes]) -> None:
     """Write what lies in a folder into a tar file, without owners and machine-dependent names.
+
+    Args:
+        folder: What is packed.
+        archive: The file to write.
+        first: Name to content of files that are packed before all others, and instead of any of their names: what cuts
+            the archive short leaves them whole.
 
     Raises:
         OSError: A file cannot be read, or the archive not written.
@@ -23,8 +31,13 @@ def pack(folder: Path, archive: Path) -> None:
 
     try:
         with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
+            for name, content in first.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
             for path in sorted(folder.iterdir()):
-                tar.add(path, path.name, filter=written)
+                if path.name not in first:
+                    tar.add(path, path.name, filter=written)
     except tarfile.TarError as error:
         raise ValueError(str(error)) from error
 

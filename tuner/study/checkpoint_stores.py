@@ -3,14 +3,16 @@
     checkpoints/<number>/a<attempt>-e<epoch>/       on a file system: a copy of what lay in the work folder
     checkpoints/<number>/a<attempt>-e<epoch>.tar    on object storage: a tar file of it
 
-A checkpoint is complete under its name or it is not there: a copy is renamed, an object is put whole.
+A checkpoint is complete under its name or it is not there: a copy is renamed, an object is put whole. It holds
+checksums of its files, so that what was damaged later is found when it is read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +22,7 @@ from tuner.journal.storage import make_durable
 from tuner.storage.copies import origin, remove
 from tuner.storage.objects import Objects
 from tuner.study.archive import pack, unpack
+from tuner.study.sums import SUMS_FILE, check_sums, sums_of
 
 _NAME = re.compile(r"a(\d+)-e(\d+)")
 _ARCHIVE = ".tar"
@@ -66,7 +69,7 @@ class CheckpointStore(Protocol):
         """Make a trial's work folder, which is not there, from one of its checkpoints; raises as ``write`` does.
 
         Raises:
-            ResultsDamagedError: The checkpoint is not what was written.
+            ResultsDamagedError: The checkpoint is not what was written; the work folder may hold a part of it.
         """
 
     def remove(self, number: int, checkpoint: Checkpoint) -> None:
@@ -115,6 +118,7 @@ class FolderStore:
         try:
             shutil.rmtree(unfinished, ignore_errors=True)
             shutil.copytree(work, unfinished, symlinks=True)
+            (unfinished / SUMS_FILE).write_bytes(sums_of(unfinished))
             for path in unfinished.rglob("*"):
                 if not path.is_symlink():
                     make_durable(path)
@@ -126,8 +130,13 @@ class FolderStore:
             raise
 
     def read(self, number: int, checkpoint: Checkpoint, work: Path) -> None:
-        """Copy a checkpoint."""
-        shutil.copytree(self._trial(number) / checkpoint.name, work, symlinks=True)
+        """Copy a checkpoint and check the copy."""
+        place = self._trial(number) / checkpoint.name
+        with _damage_named(place):
+            if not place.is_dir():
+                raise ValueError("it is gone")
+            shutil.copytree(place, work, symlinks=True)
+            check_sums(work)
 
     def remove(self, number: int, checkpoint: Checkpoint) -> None:
         """Remove one checkpoint of a trial."""
@@ -172,23 +181,22 @@ class ObjectStore:
         """Pack a work folder and upload it."""
         archive = work.with_name(f".{checkpoint.name}{_ARCHIVE}")
         try:
-            pack(work, archive)
+            pack(work, archive, first={SUMS_FILE: sums_of(work)})
             self._objects.upload(self._name(number, checkpoint), archive)
         finally:
             archive.unlink(missing_ok=True)
 
     def read(self, number: int, checkpoint: Checkpoint, work: Path) -> None:
-        """Download a checkpoint and unpack it."""
+        """Download a checkpoint, unpack it and check what came out."""
         archive = work.with_name(f".{checkpoint.name}{_ARCHIVE}")
         name = self._name(number, checkpoint)
         try:
-            if not self._objects.download(name, archive):
-                raise ValueError("it is gone")
-            work.mkdir()
-            unpack(archive, work)
-        except ValueError as error:
-            place = relative_to_cwd(self._root / name)
-            raise ResultsDamagedError(f"the checkpoint {place} is not what was written: {error}") from error
+            with _damage_named(self._root / name):
+                if not self._objects.download(name, archive):
+                    raise ValueError("it is gone")
+                work.mkdir()
+                unpack(archive, work)
+                check_sums(work)
         finally:
             archive.unlink(missing_ok=True)
 
@@ -225,6 +233,15 @@ class ObjectStore:
 
     def _name(self, number: int, checkpoint: Checkpoint) -> str:
         return f"{number}/{self.file_name(checkpoint)}"
+
+
+@contextlib.contextmanager
+def _damage_named(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        name = relative_to_cwd(place)
+        raise ResultsDamagedError(f"the checkpoint {name} is not what was written: {error}") from error
 
 
 def newest_of(checkpoints: list[Checkpoint], epoch: int) -> Checkpoint | None:

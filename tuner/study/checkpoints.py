@@ -12,10 +12,11 @@ import errno
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tuner.facts.errors import StorageError
+from tuner.facts.errors import ResultsDamagedError, StorageError
 from tuner.study.checkpoint_stores import Checkpoint, store_of
 
 _KEPT_WHILE_RUNNING = 2
@@ -46,14 +47,15 @@ class TrialCheckpoints:
         self.work = root / str(number) / f"work-a{attempt}"
 
     def prepare(self, after_epoch: int) -> int:
-        """Make the work folder: what the newest checkpoint up to ``after_epoch`` holds, or empty.
+        """Make the work folder: what the newest whole checkpoint up to ``after_epoch`` holds, or empty.
+
+        Checkpoints that are damaged are told of on stderr, which is the trial's log, and removed.
 
         Returns:
             The epoch of that checkpoint, 0 if there is none.
 
         Raises:
             StorageError: It could not be written.
-            ResultsDamagedError: The checkpoint is not what was written.
         """
         with _refusals():
             shutil.rmtree(self.work, ignore_errors=True)
@@ -62,12 +64,26 @@ class TrialCheckpoints:
             self._kept = [checkpoint for checkpoint in found if checkpoint.epoch <= after_epoch]
             for checkpoint in found[len(self._kept) :]:  # ahead of the log: lost with a driver, and trained again
                 self._store.remove(self._number, checkpoint)
-            if not self._kept:
-                self.work.mkdir()
-                return 0
+            return self._made_of_newest()
+
+    def _made_of_newest(self) -> int:
+        damages: list[str] = []
+        while self._kept:
             newest = self._kept[-1]
-            self._store.read(self._number, newest, self.work)
-            return newest.epoch
+            try:
+                self._store.read(self._number, newest, self.work)
+                break
+            except ResultsDamagedError as error:
+                damages.append(str(error))
+                shutil.rmtree(self.work, ignore_errors=True)
+                self._store.remove(self._number, self._kept.pop())
+        else:
+            self.work.mkdir()
+        epoch = self._kept[-1].epoch if self._kept else 0
+        if damages:
+            goes_on = f"goes on after epoch {epoch}" if epoch else "begins again"
+            sys.stderr.write(f"{'; '.join(damages)}; the trial {goes_on}\n")
+        return epoch
 
     def keep(self, epoch: int) -> str | None:
         """Keep what lies in the work folder; returns the name under which it lies, None if the folder is empty.
