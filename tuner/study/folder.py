@@ -39,6 +39,9 @@ MAY_DIFFER = frozenset(
 _BEGINNINGS = {".lock", "events.jsonl", "space.yaml"}
 _BEGINNINGS_STORED = {"lease.json", "segments", "space.yaml"}
 
+#: Key of search.json, which is there if a driver with other versions went on: what each such driver ran with.
+_RESUMED = "resumed_with"
+
 
 class Folder:
     """One search's folder under ``results``, or the working copy of one on object storage."""
@@ -83,7 +86,9 @@ class Folder:
         try:
             record: dict[str, Any] = json.loads(regular_file(path).read_text(encoding="utf-8"))
             parts = ("settings", "versions")
-            if record["version"] != FORMAT_VERSION or not all(isinstance(record[part], dict) for part in parts):
+            resumed = [part["versions"] for part in record[_RESUMED]] if _RESUMED in record else []
+            tables = [*(record[part] for part in parts), *resumed]
+            if record["version"] != FORMAT_VERSION or not all(isinstance(table, dict) for table in tables):
                 raise ValueError("it is of a form that this program does not know")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ResultsDamagedError(f"{relative_to_cwd(path)} is damaged: {error}") from error
@@ -145,6 +150,23 @@ class Folder:
         }
         write_atomically(self.path / "space.yaml", file.text.encode())
         write_json(self.path / "search.json", record)
+
+    def note_versions(self, trials: int, at: str) -> None:
+        """Write down in search.json what a driver runs with, where that differs from the driver before.
+
+        Args:
+            trials: How many trials have been proposed; those that follow, and what is left of these, run with it.
+            at: When, as ``created_at``.
+
+        Raises:
+            ResultsDamagedError: The file is not what was written.
+            StorageError: It cannot be written.
+        """
+        record = self.description()
+        resumed = record.get(_RESUMED, [])
+        if (resumed or [record])[-1]["versions"] != versions():
+            entry = {"at": at, "trials": trials, "versions": versions(), "commit": commit()}
+            write_json(self.path / "search.json", {**record, _RESUMED: [*resumed, entry]})
 
     def move_aside(self) -> Path:
         """Rename the folder to the first free ``<name>.<k>``; returns its new path.

@@ -140,12 +140,13 @@ def _drive(
     info = SearchInfo.of(file.name, file.metric.name, file.metric.goal, file.space)
     if log.notice:
         observer.notice(log.notice)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
     if not folder.exists:
-        data = data_record(file, place.prepared, place.weights)
-        folder.describe(file, info, data, datetime.now(UTC).isoformat(timespec="seconds"))
+        folder.describe(file, info, data_record(file, place.prepared, place.weights), now)
     warn_of_versions(folder, observer)
     concurrent = place.slots()
     ledger = _ledger(file, log, concurrent)
+    folder.note_versions(len(ledger.history.trials), now)
     kept = KeptCheckpoints(folder.checkpoints, file.keep_checkpoints, file.metric.goal)
     publisher = Publisher(folder.path, info, ledger, kept, confirm=log.confirm)
     publisher.publish(live=True)
