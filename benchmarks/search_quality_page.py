@@ -56,7 +56,7 @@ search at the end of {budget:,} epochs.
 {worlds}
 Made by
 
-    {command}
+{commands}
 
 on {cores} cores of {cpu}, with {versions}. The records lie in
 [search_quality.jsonl](../benchmarks/search_quality.jsonl); this page is made by
@@ -102,7 +102,7 @@ def page(records: Sequence[Record]) -> str:
         budget=max(record["budget"] for record in counted),
         against=_table([row for group in worlds.values() for row in _against(group)]),
         worlds="\n".join(_world(name, group) for name, group in worlds.items()),
-        command=last["command"],
+        commands="\n".join(dict.fromkeys(f"    {record['command']}" for record in counted)),
         cores=last["cores"],
         cpu=last["cpu"],
         versions=", ".join(f"{name} {version}" for name, version in last["versions"].items()),

@@ -26,7 +26,7 @@ from replay.product import MemoryStorage, Product
 from replay.traces import trace
 from replay.worlds import World
 from search_quality import main
-from search_quality_page import epochs_to, page, plots
+from search_quality_page import DOCS, PAGE, RECORDS, epochs_to, page, plots
 
 from tuner.facts.records import Goal
 from tuner.hyperparameters.table import TRAINABLES
@@ -325,3 +325,13 @@ def test_a_record_that_was_cut_short_is_written_over(tmp_path: Path) -> None:
     assert read(path) == [{"a": 1}]
     append(path, {"a": 2})
     assert read(path) == [{"a": 1}, {"a": 2}]
+
+
+def test_the_page_is_that_of_the_published_records() -> None:
+    assert RECORDS.exists() == (DOCS / PAGE).exists(), "no page without records"
+    published = read(RECORDS)
+    if not published:
+        return
+    assert (DOCS / PAGE).read_text(encoding="utf-8") == page(published), "python benchmarks/search_quality_page.py"
+    for name, drawing in plots(published).items():
+        assert (DOCS / name).read_text(encoding="utf-8") == drawing, "python benchmarks/search_quality_page.py"
