@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -11,17 +12,26 @@ import pytest
 import torch
 import torchvision
 
+from tuner.facts.records import State
 from tuner.hyperparameters.table import FIELDS, TRAINABLES
+from tuner.search.messages import Assignment
+from tuner.search.proposer import Proposer
 from tuner.space.domains import Constant
 from tuner.space.read import read_search_file
+from tuner.study.preparation import job_of, prepare_data, prepare_weights
+from tuner.study.worker import Attempt
 
 FILES = sorted(Path("search_spaces").rglob("*.yaml"))
 
 TINY = [
     *("--set", "dataset=synthetic", "--set", "validation=100", "--set", "train_images=200"),
-    *("--set", "parameters.epochs=1", "--set", "scheduler.type=none", "--trials", "2"),
-    *("--set", "cpus_per_trial=1", "--gpus-per-trial", "0"),
+    *("--set", "parameters.epochs=1", "--set", "scheduler.type=none"),
+    *("--set", "cpus_per_trial=1", "--set", "gpus_per_trial=0"),
 ]
+
+#: Run as people run them; the trials of the others alone. These are run as they are, further below.
+COMMANDS = ["architecture", "cifar10", "finetune"]
+RUN = {*COMMANDS, "quickstart", "init", "combined"}
 
 #: What else makes a file tiny.
 TINIER = {
@@ -83,7 +93,7 @@ def run(path: Path, results: Path, *arguments: str) -> pd.DataFrame:
         [sys.executable, "-m", "tuner", "search", str(path), "--results", str(results), *arguments],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=800,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -96,17 +106,44 @@ def write_weights(path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_it_runs_at_a_tiny_size(path: Path, tmp_path: Path) -> None:
-    options = [*TINY, *TINIER.get(path.stem, [])]
-    if path.stem == "finetune":
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_it_runs_at_a_tiny_size(name: str, tmp_path: Path) -> None:
+    options = [*TINY, "--trials", "2", *TINIER.get(name, [])]
+    if name == "finetune":
         write_weights(tmp_path / "weights.pth")
         options += ["--set", f"weights={tmp_path / 'weights.pth'}"]
-    board = run(path, tmp_path, *options)
+    board = run(Path(f"search_spaces/{name}.yaml"), tmp_path, *options)
     assert list(board["state"]) == ["completed", "completed"]
 
 
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """A trial sets how many threads its process has."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("path", [path for path in FILES if path.stem not in RUN], ids=lambda path: path.stem)
+def test_its_trials_run_at_a_tiny_size(path: Path, tmp_path: Path, threads: None) -> None:
+    """As a worker runs them, without the driver and Ray, which are the same for every file."""
+    overrides = [word for word in [*TINY, *TINIER.get(path.stem, [])] if word != "--set"]
+    file = read_search_file(path, overrides=overrides, trainables=TRAINABLES)
+    proposer = Proposer(file.space, algorithm="random", seed=file.search.seed, goal=file.metric.goal)
+    job = job_of(file, tmp_path, prepare_data(file, None), prepare_weights(file, None))
+    for number in range(3):
+        config = {"seed": number, **proposer.propose(number).config}
+        attempt = Attempt(job, Assignment(number, 1, config))
+        said = [attempt.step(), attempt.step()]
+        attempt.close()
+        assert said[0].report is not None, said[0]
+        assert said[1].ended is not None and said[1].ended.state is State.COMPLETED, said[1]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_initial_weights_decide_whether_a_deep_network_learns(tmp_path: Path) -> None:
     scores = run(Path("search_spaces/exercises/init.yaml"), tmp_path).groupby("init")["score"]
     assert scores.max()[["zeros", "uniform"]].max() < 0.2
@@ -114,6 +151,7 @@ def test_initial_weights_decide_whether_a_deep_network_learns(tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_everything_at_once_beats_nothing(tmp_path: Path) -> None:
     board = run(Path("search_spaces/exercises/combined.yaml"), tmp_path)
     means = board.groupby("norm")[["score", "generalization_gap"]].mean()

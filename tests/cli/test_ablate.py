@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
 from tests.cli.test_confirm import SPACE, tuner
+from tests.study.comparisons import finished_search
 from tuner.cli.comparison_table import spread
 
 REGULARIZED = SPACE + "      dropout: 0.3\n      label_smoothing: 0.1\n"
 
 
 @pytest.mark.slow
-def test_a_trial_without_its_regularizers(tmp_path: Path) -> None:
-    (tmp_path / "space.yaml").write_text(dedent(REGULARIZED))
-    searched = tuner(tmp_path, "search", "space.yaml", "--trials", "1")
-    assert searched.returncode == 0, searched.stderr
+@pytest.mark.timeout(900)
+def test_a_trial_without_its_regularizers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNER_CACHE", str(tmp_path / "cache"))
+    config = {"model": "cnn", "width": 8, "epochs": 2, "lr": 0.02, "dropout": 0.3, "label_smoothing": 0.1}
+    finished_search(tmp_path, REGULARIZED, [config], [0.8])
     done = tuner(tmp_path, "ablate", "--trial", "0", "--seeds", "2")
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "results/s/ablate-0.json").read_text())

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.study.comparisons import finished_search
+from tests.study.comparisons import OWN, finished_search
 from tuner.cli.main import main
 from tuner.datasets.prepare import prepare
+from tuner.journal.events import End
 from tuner.journal.log import read_events
 
 SPACE = """
@@ -35,7 +38,7 @@ def tuner(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"TUNER_CACHE": str(folder / "cache"), "COLUMNS": "200"}
     command = [sys.executable, "-m", "tuner", *words]
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=400, check=False
     )
 
 
@@ -89,21 +92,46 @@ def test_what_would_show_nothing_is_refused(words: list[str], said: str, capsys:
     assert said in capsys.readouterr().err
 
 
+#: The three runs that begin first end; those after them wait until a test has seen enough.
+WAITING = """
+    import pathlib
+    import time
+
+    def train(config):
+        begun = pathlib.Path("begun")
+        with begun.open("a") as file:
+            file.write(f"{config}\\n")
+        while begun.read_text().splitlines().index(str(config)) > 2 and not pathlib.Path("go").exists():
+            time.sleep(0.02)
+        yield {"loss": (config["x"] - 0.3) ** 2}
+"""
+
+
 @pytest.mark.slow
-def test_an_interrupted_one_goes_on(folder: Path) -> None:
+@pytest.mark.timeout(900)
+def test_an_interrupted_one_goes_on(tmp_path: Path) -> None:
     """SIGINT is told with the command that goes on; what had ended is not run again."""
-    words = [sys.executable, "-m", "tuner", "confirm", "s", "--top", "2", "--seeds", "4"]
-    environment = os.environ | {"TUNER_CACHE": str(folder / "cache")}
-    running = subprocess.Popen(words, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+    finished_search(tmp_path, OWN, [{"x": 0.4}, {"x": 0.9}], [0.01, 0.36])
+    (tmp_path / "mine.py").write_text(dedent(WAITING))
+    words = ["confirm", "s", "--top", "2", "--seeds", "4"]
+    command = [sys.executable, "-m", "tuner", *words]
+    running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     assert running.stderr is not None
     for line in running.stderr:
         if " completed " in line:
             break
-    running.send_signal(2)
+    running.send_signal(signal.SIGINT)
     said = running.stderr.read()
-    assert running.wait(60) == 130
+    assert running.wait(200) == 130, said
     assert "go on with: tuner confirm s --top 2 --seeds 4" in said
-    done = tuner(folder, "confirm", "s", "--top", "2", "--seeds", "4")
+    before = ends(tmp_path)
+    assert 1 <= len(before) < 12
+    (tmp_path / "go").touch()
+    done = tuner(tmp_path, *words)
     assert done.returncode == 0, done.stderr
-    ends = [event.n for event in read_events(folder / "results/s/confirm") if event.type == "end"]
-    assert sorted(ends) == list(range(12))
+    assert ends(tmp_path)[: len(before)] == before and sorted(ends(tmp_path)) == list(range(12))
+
+
+def ends(folder: Path) -> list[int]:
+    """Return the runs that have ended, oldest first."""
+    return [event.n for event in read_events(folder / "results/s/confirm") if isinstance(event, End)]

@@ -11,8 +11,10 @@ import pytest
 
 from tests.cli.test_status import search as written
 from tests.cluster.nodes import until
+from tests.faults.audit import SPACE, prepare
+from tests.faults.brake import advance, hold, release
 from tests.storage.server import S3Server, s3
-from tests.study.searches import SearchProcess, assert_exactly_once, history, prepare, search, stored_in
+from tests.study.searches import SearchProcess, assert_exactly_once, history, search, stored_in
 from tuner.cli.main import main
 from tuner.journal.lock import is_held
 from tuner.storage.copies import results_folder
@@ -39,14 +41,16 @@ def test_a_job_needs_its_id(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("place", ["folder", "object storage"])
 def test_a_search_that_was_asked_to_stop_ends_in_good_order_and_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], s3: S3Server, place: str
 ) -> None:
     results = str(tmp_path / "results") if place == "folder" else s3.address("stopped")
-    prepare(tmp_path, space=stored_in(results))
-    running = SearchProcess(tmp_path, "--trials", "6", epoch_seconds=0.3)
-    running.until_epochs(8)
+    prepare(tmp_path, stored_in(results, SPACE))
+    hold(tmp_path)
+    running = SearchProcess(tmp_path, "--trials", "6")
+    advance(running, 4)
     follower = start("logs", "s", "--results", results, "--follow")
     assert main(["status", "s", "--results", results, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["live"]
@@ -61,14 +65,15 @@ def test_a_search_that_was_asked_to_stop_ends_in_good_order_and_goes_on(
         and "stopped, as 'tuner stop' asked; go on with: tuner search space.yaml --trials 6 --resume" in err
     )
     assert "interrupted" in out
-    assert follower.communicate(timeout=60)[0].splitlines()[-1].endswith(": stopped")
-    starting = SearchProcess(tmp_path, "--trials", "6", "--resume", epoch_seconds=0.3)
+    assert follower.communicate(timeout=200)[0].splitlines()[-1].endswith(": stopped")
+    starting = SearchProcess(tmp_path, "--trials", "6", "--resume")
     with results_folder(results, "s") as folder:
         until(lambda: is_held(folder / "s"))
     assert main(["stop", "s", "--results", results]) == 0
     assert "stopped s after" in capsys.readouterr().err
     assert "stopped, as 'tuner stop' asked" in starting.wait()[2]
     before = {n: trial.end for n, trial in history(tmp_path).trials.items() if trial.end is not None}
+    release(tmp_path)
     code, _, err = search(tmp_path, "--trials", "6", "--resume")
     assert code == 0, err
     assert_exactly_once(tmp_path, 6)

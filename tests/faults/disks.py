@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,9 +32,9 @@ def enlarge(folder: Path, size: str) -> None:
 
 
 def fill(folder: Path) -> Path:
-    """Fill the disk at a folder to its last page; returns the file that does it."""
+    """Fill the disk at a folder to its last page, again if need be; returns the file that does it."""
     path = folder / "filler"
-    with path.open("wb", buffering=0) as file:
+    with path.open("ab", buffering=0) as file:
         try:
             while file.write(bytes(4096)):
                 pass
@@ -58,7 +59,10 @@ def failing_disk(folder: Path, image: Path) -> Iterator[tuple[Callable[[], None]
         (Path("/sys/fs/ext4") / Path(device.strip()).name / "trigger_fs_error").write_text("tests")
 
     def mend() -> None:
-        _run("umount", folder)
+        deadline = time.monotonic() + 120
+        while subprocess.run(["umount", str(folder)], check=False, capture_output=True).returncode:
+            assert time.monotonic() < deadline, "the processes of a search that has ended hold its disk"
+            time.sleep(0.1)
         subprocess.run(["fsck.ext4", "-p", str(image)], check=False, capture_output=True)
         _run(*mount)
 

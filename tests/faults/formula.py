@@ -1,7 +1,8 @@
 """A trainable whose results are known beforehand, and which writes down each epoch that it trains.
 
 Copied beside a search file as ``mine.py``. What it writes down lies beside it in ``trained.jsonl``, outside the
-results, so that results can be compared with what really happened.
+results, so that results can be compared with what really happened. A file ``limit`` beside it holds it back: see
+``brake.py``.
 """
 
 import json
@@ -38,11 +39,27 @@ def train(config, checkpoint):
     done = int(state.read_text()) if state.exists() else 0
     for epoch in range(done + 1, EPOCHS + 1):
         time.sleep(EPOCH_SECONDS)
+        while trained(Path(__file__).parent) >= limit():
+            time.sleep(0.02)
         write_down({"seed": config["seed"], "epoch": epoch, "pid": os.getpid()})
         if epoch == BREAKS_IN and x >= RUNS_OUT_FROM:
             raise MemoryError("no more")
         state.write_text(str(epoch))
         yield {"acc": math.nan if epoch == BREAKS_IN and x >= DIVERGES_FROM else score(x, epoch)}
+
+
+def limit():
+    """Return how many epochs may be trained in all."""
+    try:
+        return int(Path(__file__).with_name("limit").read_text())
+    except FileNotFoundError:
+        return math.inf
+
+
+def trained(place):
+    """Return how many epochs were trained beside a search file, those included that were trained again."""
+    file = place / "trained.jsonl"
+    return file.read_bytes().count(b"\n") if file.exists() else 0
 
 
 def write_down(record):

@@ -23,12 +23,15 @@ def bounded_memory(size: int) -> Iterator[Path]:
             (_ROOT / "cgroup.subtree_control").write_text("+memory")
         group.mkdir()
         (group / ("memory.max" if second else "memory.limit_in_bytes")).write_text(str(size))
+        swap, most = ("memory.swap.max", 0) if second else ("memory.memsw.limit_in_bytes", size)
+        if (group / swap).exists():  # what is swapped out would not be killed
+            (group / swap).write_text(str(most))
     except OSError as error:
         pytest.skip(f"control groups cannot be made here: {error}")
     try:
         yield group / "cgroup.procs"
     finally:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while (group / "cgroup.procs").read_text():
             assert time.monotonic() < deadline, "what had joined has ended by now"
             time.sleep(0.05)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 
@@ -26,6 +28,22 @@ def kill_newest_trial(place: Path) -> bool:
         return False
     os.kill(worker, signal.SIGKILL)
     return True
+
+
+def until_gone(place: Path) -> None:
+    """Wait until no process works in a folder: those of a killed driver's Ray go on for a moment."""
+    deadline = time.monotonic() + 120
+    while place in _current_folders():
+        assert time.monotonic() < deadline, "processes of a killed driver live on"
+        time.sleep(0.05)
+
+
+def _current_folders() -> set[Path]:
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            found.add((process / "cwd").readlink())
+    return found
 
 
 def children(process: int) -> list[int]:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from tests.faults.audit import TRIALS, audit, prepare
+from tests.faults.brake import advance, hold, release
 from tests.search.simulation import Simulation
 from tests.study.searches import SearchProcess, search
 from tuner.journal.events import Ask, Open
@@ -52,17 +53,24 @@ def test_a_search_whose_clock_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     clock.mkdir()
     (clock / "sitecustomize.py").write_text(dedent(_JUMPING))
     offset.write_text("0")
+
+    def jump(hours: float) -> None:
+        (clock / "new").write_text(str(hours * HOUR))
+        (clock / "new").replace(offset)  # processes read it all the time, and never half of it
+
     path = [str(clock), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
     limits = ("--time-budget", "1h", "--set", "trial_timeout=1000")
-    running = SearchProcess(tmp_path, *limits, epoch_seconds=0.2)
-    for hours, epochs in ((5, 6), (-3, 12), (4, 18)):
-        running.until_epochs(epochs)
-        offset.write_text(str(hours * HOUR))
-    running.until_epochs(24)
+    hold(tmp_path)
+    running = SearchProcess(tmp_path, *limits)
+    for hours in (5, -3, 4):
+        advance(running, 4)
+        jump(hours)
+    advance(running, 4)
     running.kill()
     before = read_events(tmp_path / "results/s")
-    offset.write_text(str(-9 * HOUR))
+    jump(-9)
+    release(tmp_path)
     code, _, err = search(tmp_path, "--resume", *limits)
     assert code == 0 and "time budget" not in err, err
     assert audit(tmp_path, TRIALS, earlier=before).findings == ()

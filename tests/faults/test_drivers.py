@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.nodes import until
 from tests.faults.audit import TRIALS, audit, prepare
+from tests.faults.brake import advance, hold, release
+from tests.faults.processes import until_gone
 from tests.study import searches
 from tests.study.searches import SearchProcess, assert_exactly_once, search
 from tuner.journal.events import Ask, End
+from tuner.journal.lock import is_held
 from tuner.journal.log import read_events
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # also on a machine that does much else
@@ -21,12 +25,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # also on a machine t
 
 def test_two_drivers_on_one_search(tmp_path: Path) -> None:
     prepare(tmp_path)
-    first = SearchProcess(tmp_path, epoch_seconds=0.6)
-    first.until_epochs(3)
+    hold(tmp_path)
+    first = SearchProcess(tmp_path)
+    advance(first, 3)
     code, out, err = search(tmp_path, "--restart")
     assert code == 5 and "held by a running search" in err and out == ""
     code, out, err = search(tmp_path, "--resume")
     assert code == 5 and "held by a running search" in err and out == ""
+    release(tmp_path)
     code, _, err = first.wait()
     assert code == 0, err
     assert_exactly_once(tmp_path, 12)
@@ -53,9 +59,12 @@ def test_a_moved_folder_resumes(tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir()
     prepare(old)
-    running = SearchProcess(old, epoch_seconds=0.2)
-    running.until_epochs(15)
+    hold(old)
+    running = SearchProcess(old)
+    advance(running, 12)
     running.kill()
+    until_gone(old)
+    release(old)
     shutil.copytree(old, new)
     shutil.rmtree(old)
     code, _, err = search(new, "--resume")
@@ -66,9 +75,10 @@ def test_a_moved_folder_resumes(tmp_path: Path) -> None:
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     """And other versions of packages than a search began with are said when it is resumed."""
     prepare(tmp_path)
+    hold(tmp_path)
     for first, second in ((signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGTERM)):
-        running = SearchProcess(tmp_path, "--resume", epoch_seconds=0.2)
-        running.until_epochs(running.epochs() + 4)
+        running = SearchProcess(tmp_path, "--resume")
+        advance(running, 4)
         running.process.send_signal(first)
         running.process.send_signal(second)
         code, _, err = running.wait()
@@ -78,6 +88,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     now = record["versions"]["optuna"]
     record["versions"]["optuna"] = "4.5.0"
     description.write_text(json.dumps(record))
+    release(tmp_path)
     code, _, err = search(tmp_path, "--resume")
     assert code == 0, err
     assert f"warning: versions changed since this search began: optuna 4.5.0 is now {now}" in err
@@ -85,15 +96,17 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
 
 
 def test_a_signal_while_it_starts(tmp_path: Path) -> None:
-    """Nothing is left behind, whichever moment it meets."""
+    """Nothing is left behind, whichever moment it meets: before Ray, while Ray starts, when trials are about to."""
     prepare(tmp_path)
-    for delay in (0.5, 2.0):
-        starting = SearchProcess(tmp_path)
-        time.sleep(delay)
+    hold(tmp_path)
+    for moment in (lambda: time.sleep(0.5), lambda: until(lambda: is_held(tmp_path / "results/s"))):
+        starting = SearchProcess(tmp_path, "--resume")
+        moment()
         starting.process.send_signal(signal.SIGTERM)
         code, _, err = starting.wait()
         assert code in (143, -signal.SIGTERM), err
         assert "Traceback" not in err
+    release(tmp_path)
     code, _, err = search(tmp_path, "--resume")
     assert code == 0, err
     assert_exactly_once(tmp_path, 12)

@@ -14,9 +14,11 @@ import pandas as pd
 import pytest
 
 import tuner
+from tests.faults.audit import SPACE, prepare
+from tests.faults.brake import advance, hold, release
 from tests.storage.proxy import Fault, proxy_before
 from tests.storage.server import BUCKET, S3Server, s3
-from tests.study.searches import SearchProcess, assert_exactly_once, history, prepare, search, stored_in
+from tests.study.searches import SearchProcess, assert_exactly_once, history, search, stored_in
 
 __all__ = ["s3"]
 
@@ -32,7 +34,8 @@ print(len(tuner.read_leaderboard(outcome.folder)), int(outcome.code))
 
 def test_kill_nine_of_the_driver_on_a_storage_that_fails_now_and_then(s3: S3Server, tmp_path: Path) -> None:
     address = s3.address("kills")
-    prepare(tmp_path, space=stored_in(address))
+    prepare(tmp_path, stored_in(address, SPACE))
+    hold(tmp_path)
     chance = random.Random(1)
     with proxy_before(s3, seed=1) as proxy:
         through = s3.environment(proxy.url)
@@ -43,17 +46,18 @@ def test_kill_nine_of_the_driver_on_a_storage_that_fails_now_and_then(s3: S3Serv
         ]
         ended_before: dict[int, object] = {}
         for _ in range(2):
-            running = SearchProcess(tmp_path, "--resume", epoch_seconds=0.2, environment=through)
-            running.until_epochs(running.epochs() + chance.randrange(5, 20))
+            running = SearchProcess(tmp_path, "--resume", environment=through)
+            advance(running, chance.randrange(4, 9))
             if not ended_before:
                 code, out, err = search(tmp_path, "--resume", environment=through)
                 assert code == 5 and f"{address}/s is held by a running search" in err and out == ""
-                assert set(tuner.read_leaderboard(address)["state"]) <= {"running", "completed", "stopped"}
+                assert set(tuner.read_leaderboard(address)["state"]).isdisjoint({"interrupted", "failed"})
             running.kill()
             now = {n: trial.end for n, trial in history(tmp_path).trials.items() if trial.end is not None}
             assert ended_before.items() <= now.items(), "what had ended stays as it ended"
             ended_before = now
             assert "running" not in set(tuner.read_leaderboard(address)["state"])
+        release(tmp_path)
         code, _, err = search(tmp_path, "--resume", environment=through)
         assert code == 0, err
         assert all(fault.met for fault in proxy.faults)
@@ -63,12 +67,14 @@ def test_kill_nine_of_the_driver_on_a_storage_that_fails_now_and_then(s3: S3Serv
 
 def test_a_storage_that_goes_away_ends_the_search_which_goes_on_later(s3: S3Server, tmp_path: Path) -> None:
     address = s3.address("away")
-    prepare(tmp_path, space=stored_in(address))
+    prepare(tmp_path, stored_in(address, SPACE))
+    hold(tmp_path)
     with proxy_before(s3) as proxy:
         through = s3.environment(proxy.url)
-        running = SearchProcess(tmp_path, epoch_seconds=0.3, environment=through)
-        running.until_epochs(5)
+        running = SearchProcess(tmp_path, environment=through)
+        advance(running, 5)
         with proxy.away():
+            release(tmp_path)
             code, _, err = running.wait()
         said = err.strip().splitlines()[-1]
         assert code == 6 and f"{address}/s/" in said and "it cannot be reached" in said, err
@@ -89,15 +95,17 @@ def test_a_storage_that_goes_away_ends_the_search_which_goes_on_later(s3: S3Serv
 def test_a_driver_that_was_asleep_is_taken_over_and_stops(s3: S3Server, tmp_path: Path) -> None:
     """It slept for longer than Ray may be silent, and does not take that for Ray's death."""
     address = s3.address("asleep")
-    prepare(tmp_path, space=stored_in(address))
-    asleep = SearchProcess(tmp_path, epoch_seconds=0.3)
-    asleep.until_epochs(5)
+    prepare(tmp_path, stored_in(address, SPACE))
+    hold(tmp_path)
+    asleep = SearchProcess(tmp_path)
+    advance(asleep, 5)
     os.kill(asleep.process.pid, signal.SIGSTOP)
     try:
-        other = SearchProcess(tmp_path, "--resume", epoch_seconds=0.3)
-        other.until_epochs(asleep.epochs() + 1)
+        other = SearchProcess(tmp_path, "--resume")
+        advance(other, 1)
     finally:
         os.kill(asleep.process.pid, signal.SIGCONT)
+    release(tmp_path)
     code, _, err = asleep.wait()
     assert code == 5 and "was taken over by another search" in err, err
     assert "Traceback" not in err

@@ -1,4 +1,4 @@
-"""The built-in training under a real search: the same losses twice, and the same after kills and resumes."""
+"""The built-in training under a real search: the same losses in a second search, also where that one is killed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from textwrap import dedent
 
 import pytest
 
-from tuner.journal.events import Epoch
+from tuner.journal.events import Close, Epoch, Event
 from tuner.journal.history import History
 from tuner.journal.log import read_events
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SPACE = """
     name: s
     data: {dataset: digits, validation: 200}
-    search: {trials: 20, seed: 1}
+    search: {trials: 16, seed: 1}
     scheduler: {grace_period: 2}
     resources: {max_concurrent: 1}
     parameters:
@@ -52,7 +52,7 @@ def start(folder: Path) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> None:
-    _, err = process.communicate(timeout=240)
+    _, err = process.communicate(timeout=400)
     assert process.returncode == 0, err
 
 
@@ -70,24 +70,33 @@ def told(folder: Path) -> list[tuple[object, ...]]:
 
 
 def test_kills_change_no_proposal_and_no_loss(tmp_path: Path) -> None:
-    straight, again, broken = (tmp_path / name for name in ("straight", "again", "broken"))
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
     finish(start(straight))
-    finish(start(again))
-    assert told(straight) == told(again)
-    chance = random.Random(0)
-    for _ in range(3):
+    chance, kills = random.Random(0), 0
+    while kills < 3 and not ended(broken):
         process = start(broken)
         wanted = reports(broken) + chance.randrange(2, 9)
-        deadline = time.monotonic() + 120
-        while reports(broken) < wanted:
+        deadline = time.monotonic() + 200
+        while reports(broken) < wanted and not ended(broken):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
+        kills += not ended(broken)
+    assert kills, "the first kill comes early"
     finish(start(broken))
     assert told(broken) == told(straight)
 
 
 def reports(folder: Path) -> int:
+    return sum(isinstance(event, Epoch) for event in events(folder))
+
+
+def ended(folder: Path) -> bool:
+    """Return whether the search came to its end: on a machine that was busy elsewhere before a kill was sent."""
+    return any(isinstance(event, Close) for event in events(folder))
+
+
+def events(folder: Path) -> list[Event]:
     results = folder / "results/s"
-    return sum(isinstance(event, Epoch) for event in read_events(results)) if results.exists() else 0
+    return read_events(results) if results.exists() else []
