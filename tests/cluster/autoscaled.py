@@ -32,7 +32,9 @@ _SETTINGS = {
     "RAY_AUTH_MODE": "disabled",  # nobody else is in this network
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_memory_monitor_refresh_ms": "0",
-    "RAY_agent_register_timeout_ms": "120000",
+    "RAY_agent_register_timeout_ms": "240000",
+    "RAY_gcs_server_port_wait_time_s": "240",
+    "RAY_worker_register_timeout_seconds": "240",
 }
 
 #: What turns the second version of the autoscaler on, and lets it know the head.
@@ -102,7 +104,7 @@ def autoscaled(*, second_version: bool, most_workers: int = 2) -> Iterator[Autos
     settings, output = folder / "autoscaling.json", folder / "head.txt"
     settings.write_text(json.dumps(_configuration(most_workers)))
     environment = os.environ | _SETTINGS | (_SECOND if second_version else {})
-    arguments = [RAY, "start", "--head", "--block", "--num-cpus", "0", "--include-dashboard", "false"]
+    arguments = [*RAY, "start", "--head", "--block", "--num-cpus", "0", "--include-dashboard", "false"]
     arguments += ["--autoscaling-config", str(settings), "--temp-dir", str(folder / "ray")]
     arguments += ["--object-store-memory", str(80 * 2**20)]
     with output.open("wb") as file:

@@ -1,7 +1,7 @@
 """A cluster of several nodes on one machine: real ``ray start`` processes, each of which a test may kill.
 
-Every node has a loopback address of its own, folders of its own, and ports that were free; the cluster wants a token.
-No Ray that runs elsewhere on the machine is joined or disturbed.
+Every node has a loopback address, ports and folders of its own; the cluster wants a token. No Ray that runs elsewhere
+on the machine is joined or disturbed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,18 +21,32 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.cluster.system import free_ports, session
+
 #: The command ``ray``.
-RAY = str(Path(sys.executable).with_name("ray"))
+RAY = (sys.executable, "-P", str(Path(__file__).with_name("patient.py")))
 
 _STARTED = "This command will now block forever"
-_START_SECONDS = 180.0  # far more than an idle machine needs
+_START_SECONDS = 300.0  # far more than an idle machine needs
+#: A node gives its agents 15 seconds to say which ports they took, and all the time where it was told.
+_AGENTS = (
+    "--dashboard-agent-listen-port",
+    "--dashboard-agent-grpc-port",
+    "--runtime-env-agent-port",
+    "--metrics-export-port",
+)
+_ports = free_ports()
 
 #: Of every node.
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_memory_monitor_refresh_ms": "0",  # other processes' memory is none of this cluster's business
     # A machine that does much else besides starts slowly.
-    "RAY_agent_register_timeout_ms": "120000",
+    "RAY_agent_register_timeout_ms": "240000",
+    "RAY_gcs_server_port_wait_time_s": "240",
+    "RAY_worker_register_timeout_seconds": "240",
+    # A node whose process has ended is soon known to be dead; one that lives has as long to answer as ever.
+    "RAY_health_check_period_ms": "1000",
 }
 
 _clusters = itertools.count()
@@ -71,9 +84,12 @@ class Node:
 
     def kill(self) -> None:
         """Kill -9 of everything on the node, trials included."""
-        for process in _session(self.process.pid):  # workers have process groups of their own
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+        while running := session(self.process.pid):  # workers have process groups of their own, and are started still
+            for process in running:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+            self.process.poll()  # which ends it for the system too
+            time.sleep(0.01)
         self.process.wait()
 
 
@@ -116,7 +132,7 @@ class Cluster:
     @property
     def dashboard(self) -> str:
         """Where jobs are submitted: http://HOST:PORT."""
-        return self._said(r"(http://127\.0\.0\.1:\d+)")
+        return self._said(rf"(http://{re.escape(self.head.ip)}:\d+)")
 
     def add(
         self, cpus: float = 2, gpus: float = 0, *, environment: Mapping[str, str] | None = None, wait: bool = True
@@ -136,8 +152,9 @@ class Cluster:
 
     def start_head(self, cpus: float, gpus: float, *, dashboard: bool, environment: Mapping[str, str] | None) -> None:
         """Start the first node."""
-        arguments = ["--head", "--port", "0", "--ray-client-server-port", str(free_port())]
-        arguments += ["--include-dashboard", str(dashboard).lower(), "--dashboard-port", str(free_port())]
+        ip = self._next_ip
+        arguments = ["--head", "--port", "0", "--include-dashboard", str(dashboard).lower()]
+        arguments += ["--dashboard-host", ip, "--dashboard-port", str(next(_ports))]
         until(self._start(arguments, cpus, gpus, environment).started)
 
     def end(self) -> None:
@@ -146,17 +163,22 @@ class Cluster:
             node.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    @property
+    def _next_ip(self) -> str:
+        return f"{self.network}.{len(self.nodes) + 1}"
+
     def _start(self, arguments: Sequence[str], cpus: float, gpus: float, environment: Mapping[str, str] | None) -> Node:
         place = len(self.nodes) + 1
-        ip, output = f"{self.network}.{place}", self.folder / f"node-{place}.txt"
+        ip, output = self._next_ip, self.folder / f"node-{place}.txt"
         common = ["--block", "--node-ip-address", ip, "--num-cpus", f"{cpus:g}", "--num-gpus", f"{gpus:g}"]
         # Nodes that share a folder and start at the same time choose the same names for their sockets.
         folder, cache = self.folder / str(place), self.folder / f"cache-{place}"
         common += ["--temp-dir", str(folder), "--object-store-memory", str(80 * 2**20)]
-        common += ["--min-worker-port", "0", "--max-worker-port", "0", "--dashboard-agent-listen-port", "0"]
+        common += ["--min-worker-port", "0", "--max-worker-port", "0"]
+        common += [word for option in _AGENTS for word in (option, str(next(_ports)))]
         with output.open("wb") as file:
             process = subprocess.Popen(
-                [RAY, "start", *arguments, *common],
+                [*RAY, "start", *arguments, *common],
                 env=os.environ | _SETTINGS | self.environment | {"TUNER_CACHE": str(cache)} | dict(environment or {}),
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
@@ -204,23 +226,6 @@ def cluster(
         yield running
     finally:
         running.end()
-
-
-def _session(leader: int) -> list[int]:
-    """Return the processes of a session."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(ValueError, ProcessLookupError):
-            if os.getsid(int(entry.name)) == leader:
-                found.append(int(entry.name))
-    return found
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind(("", 0))
-        return int(listener.getsockname()[1])
 
 
 def until(condition: Callable[[], object], seconds: float = _START_SECONDS) -> None:
