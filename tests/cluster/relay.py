@@ -29,16 +29,16 @@ class Relay:
         self._context = context
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
+        self._closed = False
         self._silent: set[socket.socket] = set()
         self.address = f"{'https' if context else 'http'}://localhost:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
 
     def cut(self) -> None:
         """Break every connection that is open now."""
-        for end in self._open:
+        while self._open:
             with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-        self._open.clear()
+                self._open.pop().shutdown(socket.SHUT_RDWR)
 
     def silence(self) -> None:
         """Pass nothing on any more through the connections that are open now; neither end learns of it."""
@@ -46,6 +46,7 @@ class Relay:
 
     def close(self) -> None:
         """Break every connection and take no more."""
+        self._closed = True
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # a thread that waits in accept would keep it open
         self._listener.close()
@@ -64,6 +65,8 @@ class Relay:
             socket.create_connection(self._target) as far,
         ):
             self._open += [near, far]
+            if self._closed:  # a moment ago, and not seen by whoever closed
+                return
             back = threading.Thread(target=self._copy, args=(far, near), daemon=True)
             back.start()
             self._copy(near, far)

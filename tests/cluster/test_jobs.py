@@ -9,15 +9,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from textwrap import dedent
+from typing import IO, Any
 
 import pytest
 
+from tests.cluster.held import held
 from tests.cluster.nodes import Cluster, cluster, until
 from tests.cluster.relay import Relay, encrypted_relay_to, relay_to
 from tests.study.searches import SPACE, assert_exactly_once, history, prepare
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 #: Nothing of Ray that the test's own environment says may reach the commands.
 _FOREIGN = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
@@ -69,7 +71,7 @@ class Commands:
     def run(self, *words: str, **environment: str) -> tuple[int, str, str]:
         """Return exit code, stdout and stderr of a command."""
         process = self.start(*words, **environment)
-        out, err = process.communicate(timeout=240)
+        out, err = process.communicate(timeout=400)
         return process.returncode, out, err
 
     def job(self, job_id: str) -> dict[str, Any]:
@@ -79,10 +81,30 @@ class Commands:
         return job
 
 
+def printed_until(said: str, stream: IO[str] | None) -> str:
+    """Read what a command prints until a line holds some words; returns all that was read."""
+    assert stream is not None
+    text = ""
+    for line in stream:
+        text += line
+        if said in line:
+            return text
+    raise AssertionError(text)
+
+
+def rest_of(process: subprocess.Popen[str]) -> str:
+    """Return what a command still has to say on stderr; ``communicate`` may lose some where a line was read before."""
+    assert process.stderr is not None
+    said = process.stderr.read()
+    process.wait(120)
+    return said
+
+
 @pytest.fixture
-def commands(tmp_path: Path, head: Cluster) -> Commands:
+def commands(tmp_path: Path, head: Cluster) -> Iterator[Commands]:
     prepare(tmp_path, space=SPACE + f"    results: {tmp_path}/results\n")
-    return Commands(tmp_path, head)
+    yield Commands(tmp_path, head)
+    (tmp_path / "go").touch()  # where a test failed, nothing of it stands in the way of the next
 
 
 def test_a_search_of_ones_own_trainable(commands: Commands) -> None:
@@ -154,29 +176,33 @@ def test_the_exit_code_of_the_search_is_that_of_the_command(commands: Commands) 
 
 
 def test_a_stopped_job_goes_on_when_it_is_submitted_again(commands: Commands) -> None:
-    slow = ["submit", "space.yaml", "--address", commands.address, "--env", "EPOCH_SECONDS=0.5"]
+    (commands.folder / "mine.py").write_text(dedent(held(commands.folder / "go")))
+    slow = ["submit", "space.yaml", "--address", commands.address, "--env", "EPOCH_SECONDS=0.01"]
     code, out, err = commands.run(*slow, "--submission-id", "slow")
     assert code == 0 and out == "slow\n" and "tuner logs slow --address" in err
     follower = commands.start("logs", "slow", "--address", commands.address, "--follow")
     waiter = commands.start(*slow, "--submission-id", "slow", "--wait")  # as a scheduler's second try does
     leaving = commands.start(*slow, "--submission-id", "slow", "--wait")
+    for follows in (waiter, leaving):
+        printed_until("12 trials, 2 side by side", follows.stderr)
     until((commands.folder / "results/s/search.json").exists)
-    until(lambda: sum(len(trial.epochs) for trial in history(commands.folder).trials.values()) > 3)
+    until(lambda: sum(len(trial.epochs) for trial in history(commands.folder).trials.values()) == 2 * 2)
     leaving.send_signal(signal.SIGINT)
-    said = leaving.communicate(timeout=60)[1]
+    said = rest_of(leaving)
     assert f"goes on without this command; to end it: tuner stop slow --address {commands.address}\n" in said
     assert leaving.returncode == 130 and "interrupted" not in said
 
     code, _, err = commands.run("stop", "slow", "--address", commands.address)
     assert code == 0 and "slow: STOPPED" in err
-    assert "12 trials, 2 side by side" in follower.communicate(timeout=60)[0] and follower.returncode == 0
-    assert "slow: STOPPED" in waiter.communicate(timeout=60)[1] and waiter.returncode == 143
+    assert "12 trials, 2 side by side" in follower.communicate(timeout=120)[0] and follower.returncode == 0
+    assert "slow: STOPPED" in rest_of(waiter) and waiter.returncode == 143
     # The driver had the time to end in good order.
     closed = history(commands.folder).closed
     assert closed is not None and closed.reason == "SIGTERM"
     code, _, err = commands.run(*slow, "--submission-id", "slow")
     assert code == 2 and "has ended (STOPPED); choose another id" in err
 
+    (commands.folder / "go").touch()
     code, _, err = commands.run("submit", "space.yaml", "--address", commands.address, "--wait")
     assert code == 0, err
     assert_exactly_once(commands.folder, 12)
@@ -243,26 +269,30 @@ def test_over_https_the_token_goes_to_whom_a_certificate_vouches_for_and_nowhere
 def test_a_log_whose_connection_is_lost_goes_on_without_a_repeat(
     commands: Commands, lost: Callable[[Relay], None]
 ) -> None:
-    words = ("submit", "space.yaml", "--address", commands.address, "--trials", "4", "--env", "EPOCH_SECONDS=0.2")
+    (commands.folder / "mine.py").write_text(dedent(held(commands.folder / "go")))
+    words = ("submit", "space.yaml", "--address", commands.address, "--trials", "4", "--env", "EPOCH_SECONDS=0.01")
     job_id = commands.run(*words)[1].strip()
     with relay_to(commands.address) as relay:
         follower = commands.impatient("_SILENCE_SECONDS", "logs", job_id, "--address", relay.address, "--follow")
-        assert follower.stdout is not None
-        followed = follower.stdout.readline() + follower.stdout.readline()
+        followed = printed_until("4 trials, 2 side by side", follower.stdout)
         lost(relay)
+        (commands.folder / "go").touch()
+        assert follower.stdout is not None
         followed += follower.stdout.read()
-    assert follower.wait(60) == 0
+    assert follower.wait(120) == 0
     whole = commands.run("logs", job_id, "--address", commands.address)[1]
     assert followed == whole and "[4/4] trial" in whole
 
 
 def test_a_cluster_that_goes_away_is_waited_for_a_while(commands: Commands) -> None:
+    (commands.folder / "mine.py").write_text(dedent(held(commands.folder / "go")))
     with relay_to(commands.address) as relay:
-        words = ("submit", "space.yaml", "--address", relay.address, "--env", "EPOCH_SECONDS=0.2", "--wait")
+        words = ("submit", "space.yaml", "--address", relay.address, "--wait")
         waiting = commands.impatient("_PATIENCE_SECONDS", *words)
         assert waiting.stdout is not None
         job_id = waiting.stdout.readline().strip()
-    said = waiting.communicate(timeout=120)[1]
+        printed_until("12 trials, 2 side by side", waiting.stderr)
+    said = rest_of(waiting)
     assert waiting.returncode == 4 and f"whether the job {job_id} goes on is not known here" in said
     assert f"{relay.address} cannot be reached: Connection refused" in said
     assert commands.run("stop", job_id, "--address", commands.address)[0] == 0

@@ -15,14 +15,25 @@ import pytest
 import yaml
 
 import tuner
+from tests.cluster.held import held
 from tests.cluster.nodes import Cluster, cluster, until
-from tests.storage.server import BUCKET, S3Server, s3_server
-from tests.study.searches import SPACE, TRAINABLE
+from tests.storage.server import s3_server
+from tests.study.searches import SPACE
 from tuner.cluster import manifest
+from tuner.cluster.job import ENDED
 from tuner.hyperparameters.table import TRAINABLES
+from tuner.journal.history import History
+from tuner.journal.lock import is_held
+from tuner.journal.log import read_events
 from tuner.space.read import read_search_file
+from tuner.storage.copies import results_folder
 
 SECONDS = 300.0
+
+#: The first two trials end; the others stand still.
+ENDING = (0.1, 0.2)
+SEARCH = SPACE.replace("trials: 12", f"trials: 12, points: [{', '.join(f'{{x: {x}}}' for x in ENDING)}]")
+HELD = f"epoch >= 3 and config['x'] not in {ENDING}"
 
 
 def call(nodes: Cluster, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -58,13 +69,13 @@ def test_a_retry_on_a_new_cluster_goes_on_from_the_results_alone(
     mounted.mkdir()
     monkeypatch.chdir(image)
     monkeypatch.setattr(manifest, "FOLDER", mounted)
-    (image / "mine.py").write_text(dedent(TRAINABLE))
+    (image / "mine.py").write_text(dedent(held(tmp_path / "go", HELD)))
     path = tmp_path / "given.yaml"
-    path.write_text(dedent(SPACE))
+    path.write_text(dedent(SEARCH))
     with s3_server() as s3:
         results = s3.address("manifest")
         file = read_search_file(path, trainables=TRAINABLES, flags={"results": ("--results", results)})
-        text = manifest.ray_job_manifest(file, ["--results", results, "--trials", "8"], env={"EPOCH_SECONDS": "0.2"})
+        text = manifest.ray_job_manifest(file, ["--results", results, "--trials", "8"], env={"EPOCH_SECONDS": "0.01"})
         config_map, ray_job = yaml.safe_load_all(text)
         for name, content in config_map["data"].items():
             (mounted / name).write_text(content)
@@ -72,23 +83,34 @@ def test_a_retry_on_a_new_cluster_goes_on_from_the_results_alone(
 
         with cluster((2,), dashboard=True, environment=pods) as first:
             submit(first, ray_job, "first")
-            until(lambda: segments(s3) >= 15 and not ended(results).empty, SECONDS)
-            assert status(first, "first") == "RUNNING"
+            until(lambda: stands_still(results) or status(first, "first") in ENDED, SECONDS)
+            assert status(first, "first") == "RUNNING", call(first, "first/logs")["logs"]
+        until(lambda: not is_written(results), SECONDS)
         before = ended(results)
-        assert 0 < len(before) < 8
+        assert len(before) == len(ENDING)
+        (tmp_path / "go").touch()
 
         with cluster((2,), dashboard=True, environment=pods) as second:
             submit(second, ray_job, "second")
-            until(lambda: status(second, "second") in ("SUCCEEDED", "FAILED"), SECONDS)
+            until(lambda: status(second, "second") in ENDED, SECONDS)
             assert status(second, "second") == "SUCCEEDED", call(second, "second/logs")["logs"]
         after = ended(results)
         assert sorted(after.index) == list(range(8))
         pd.testing.assert_frame_equal(after.loc[before.index], before)
 
 
-def segments(s3: S3Server) -> int:
-    """Return how many segments of the log lie on object storage."""
-    return s3.client().list_objects_v2(Bucket=BUCKET, Prefix="manifest/s/segments/")["KeyCount"]
+def stands_still(results: str) -> bool:
+    """Return whether the first two trials have ended and the next two are as far as they come."""
+    with results_folder(results, "s") as folder:
+        trials = History(read_events(folder / "s")).trials
+    ended = [number for number, trial in trials.items() if trial.end is not None]
+    return ended == [0, 1] and [trials[number].last_epoch for number in (2, 3) if number in trials] == [2, 2]
+
+
+def is_written(results: str) -> bool:
+    """Return whether a driver lives: the one of a job ends a little after the job's node."""
+    with results_folder(results, "s") as folder:
+        return is_held(folder / "s")
 
 
 def ended(results: str) -> pd.DataFrame:
