@@ -26,6 +26,7 @@ from tuner.study.weights import Weights
 
 PIECE_BYTES = 8 * 2**20
 _AHEAD = 3  # pieces under way while one is written
+_ANSWER_SECONDS = 15.0  # for a number, from a machine that does much else besides
 
 _ACTOR = "depot"  # in the namespace of the driver, which is its own
 
@@ -83,9 +84,10 @@ def depot(prepared: PreparedData | None, weights: tuple[Weights, ...], notice: C
     actor = ray.remote(Depot).options(**options, scheduling_strategy=here).remote(parcels)
     try:
         yield home
-    finally:
         with contextlib.suppress(Exception):  # the cluster may be gone
-            _tell(ray.get(actor.sent.remote(), timeout=5), notice)
+            _tell(ray.get(actor.sent.remote(), timeout=_ANSWER_SECONDS), notice)
+    finally:
+        with contextlib.suppress(Exception):
             ray.kill(actor)
 
 
