@@ -70,9 +70,7 @@ class Autoscaled:
         """Start a search inside."""
         enter = (*self.enter, "env", f"--chdir={folder}")  # whoever enters comes to the root folder
         environment = {"RAY_AUTH_MODE": "disabled"}
-        return SearchProcess(
-            folder, "--address", ADDRESS, *arguments, epoch_seconds=5.0, environment=environment, enter=enter
-        )
+        return SearchProcess(folder, "--address", ADDRESS, *arguments, environment=environment, enter=enter)
 
     def workers(self) -> int:
         """Return how many nodes there are besides the head."""

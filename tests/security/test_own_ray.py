@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -22,6 +23,28 @@ def listening(processes):
     return {item.laddr.ip for item in connections if item.status == psutil.CONN_LISTEN and item.pid in numbers}
 
 
+def arguments(processes):
+    """Return the arguments of all processes that have not ended meanwhile."""
+    import psutil
+
+    found = []
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += process.cmdline()
+    return found
+
+
+def holding(folder, content):
+    """Return the files that hold some bytes; Ray writes there, and removes some, all the time."""
+    found = []
+    for place, _, names in os.walk(folder):
+        for file in (Path(place, name) for name in names):
+            with contextlib.suppress(FileNotFoundError):
+                if file.is_file() and content in file.read_bytes():
+                    found.append(file)
+    return found
+
+
 @pytest.mark.slow
 def test_it_listens_on_loopback_and_wants_a_token_that_nobody_else_can_read(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -36,8 +59,8 @@ def test_it_listens_on_loopback_and_wants_a_token_that_nobody_else_can_read(tmp_
         token = os.environ["RAY_AUTH_TOKEN"]
         addresses = listening(own)
         session = Path(ray._private.worker._global_node.get_session_dir_path())
-        lines = [word for process in own for word in process.cmdline()]
-        written = [file for file in session.rglob("*") if file.is_file() and token.encode() in file.read_bytes()]
+        lines = arguments(own)
+        written = holding(session, token.encode())
         assert ray._raylet.get_authentication_mode() == ray._raylet.AuthenticationMode.TOKEN
         entered = [path for path in (session, *session.parents) if path.exists() and path.stat().st_mode & 0o077 == 0]
     assert entered, "another user can go into the folder of the session"
