@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
 import time
@@ -73,7 +72,6 @@ def test_a_moved_folder_resumes(tmp_path: Path) -> None:
 
 
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
-    """And other versions of packages than a search began with are said when it is resumed."""
     prepare(tmp_path)
     hold(tmp_path)
     for first, second in ((signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGTERM)):
@@ -83,15 +81,9 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         running.process.send_signal(second)
         code, _, err = running.wait()
         assert code == 128 + first and "Traceback" not in err
-    description = tmp_path / "results/s/search.json"
-    record = json.loads(description.read_text())
-    now = record["versions"]["optuna"]
-    record["versions"]["optuna"] = "4.5.0"
-    description.write_text(json.dumps(record))
     release(tmp_path)
     code, _, err = search(tmp_path, "--resume")
     assert code == 0, err
-    assert f"warning: versions changed since this search began: optuna 4.5.0 is now {now}" in err
     assert audit(tmp_path, TRIALS).findings == ()
 
 

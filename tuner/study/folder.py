@@ -162,10 +162,10 @@ class Folder:
             ResultsDamagedError: The file is not what was written.
             StorageError: It cannot be written.
         """
-        record = self.description()
+        record, now = self.description(), versions()
         resumed = record.get(_RESUMED, [])
-        if (resumed or [record])[-1]["versions"] != versions():
-            entry = {"at": at, "trials": trials, "versions": versions(), "commit": commit()}
+        if (resumed or [record])[-1]["versions"] != now:
+            entry = {"at": at, "trials": trials, "versions": now, "commit": commit()}
             write_json(self.path / "search.json", {**record, _RESUMED: [*resumed, entry]})
 
     def move_aside(self) -> Path:
