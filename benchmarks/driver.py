@@ -38,8 +38,8 @@ from tuner.leaderboard.write import write_results
 from tuner.search.ledger import Ledger
 from tuner.search.messages import Assignment, Ended, Message, Report, Started
 from tuner.search.proposer import Proposer
-from tuner.search.samplers import SAMPLERS
-from tuner.search.schedulers import SCHEDULERS
+from tuner.search.samplers.tpe import tpe_sampler
+from tuner.search.schedulers.registry import SCHEDULERS
 from tuner.space.read import read_search_file
 from tuner.space.searchfile import SearchFile
 
@@ -233,7 +233,7 @@ def peer_resume(folder: Path, _trials: int, _slots: int, asks: int) -> dict[str,
     load, proposals = Clock(), Clock()
     loaded = load.time(lambda: optuna.load_study(storage=journal(folder), study_name="driver"))
     replay_mb = peak_mb()
-    study = optuna.create_study(direction="maximize", sampler=SAMPLERS["tpe"](0))
+    study = optuna.create_study(direction="maximize", sampler=tpe_sampler(0))
     study.add_trials(loaded.get_trials(deepcopy=False))
     for _ in range(asks):
         proposals.time(lambda: suggested(study))

@@ -29,6 +29,48 @@ def test_it_shows_what_a_file_means(tmp_path, capsys):
     assert max(map(len, out.splitlines()[:-1])) <= 80
 
 
+@pytest.mark.parametrize(
+    ("overrides", "lines"),
+    [
+        ([], ["proposes    tpe, 64 trials, seed 0", "            n_startup_trials 10, n_ei_candidates 24"]),
+        (
+            ["search.algorithm=nsga2", "search.population_size=20"],
+            ["            population_size 20, mutation_prob null, crossover_prob 0.9"],
+        ),
+        (
+            ["scheduler.type=hyperband"],
+            [
+                "stops early hyperband, of 17 trials 9 have rungs at 3, 9; 5 have rungs at 9; 3",
+                "            have no rungs",
+            ],
+        ),
+        (["scheduler.type=none"], ["stops early none, no rungs"]),
+        (
+            ["scheduler={type: median}"],
+            ["stops early median, at epochs 3 to 26; n_startup_trials 5, n_min_trials 1"],
+        ),
+    ],
+)
+def test_it_shows_the_settings_of_sampler_and_scheduler(tmp_path, capsys, overrides, lines):
+    text = WHOLE.replace("time_budget: 90m, points: [{optimizer: sgd, lr: 1}]", "time_budget: null")
+    path = write(tmp_path, text)
+    assert main(["check", str(path), *(word for one in overrides for word in ("--set", one))]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert [line for line in out if line in lines] == lines
+
+
+def test_json_lists_brackets(tmp_path, capsys):
+    path = write(tmp_path, WHOLE)
+    assert main(["check", str(path), "--json", "--set", "scheduler.type=hyperband"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["rungs"] == [3, 9]
+    assert answer["brackets"] == [
+        {"trials": 9, "rungs": [3, 9]},
+        {"trials": 5, "rungs": [9]},
+        {"trials": 3, "rungs": []},
+    ]
+
+
 def test_sampled_configurations_follow_the_seed_and_the_conditions(tmp_path, capsys):
     path = write(tmp_path, WHOLE)
     configs = []

@@ -25,7 +25,7 @@ from tuner.journal.log import read_events
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.rows import epochs_table, leaderboard_table
 from tuner.search.proposer import Proposer
-from tuner.search.schedulers import SCHEDULERS
+from tuner.search.schedulers.registry import SCHEDULERS
 from tuner.space.read import read_search_file
 from tuner.space.searchfile import SearchFile
 
@@ -183,11 +183,10 @@ def _wrong_decisions(file: SearchFile, events: Sequence[Event]) -> Iterator[str]
     expected = {}
     for event in events:
         if isinstance(event, Epoch):
-            expected[event.n, event.epoch] = scheduler.judge(event.epoch, event.score)
-        elif isinstance(event, Rung):
-            if event.decision is not expected.get((event.n, event.epoch)):
-                yield f"trial {event.n} was judged {event.decision} at epoch {event.epoch}"
-            scheduler.observe(event)
+            expected[event.n, event.epoch] = scheduler.judge(event.n, event.epoch, event.score)
+        elif isinstance(event, Rung) and event.decision is not expected.get((event.n, event.epoch)):
+            yield f"trial {event.n} was judged {event.decision} at epoch {event.epoch}"
+        scheduler.observe(event)
     judged = {(event.n, event.epoch) for event in events if isinstance(event, Rung)}
     for (n, epoch), decision in expected.items():
         if decision is not None and (n, epoch) not in judged:

@@ -16,7 +16,7 @@ from tuner.leaderboard.write import write_results
 from tuner.search.ledger import Ledger
 from tuner.search.messages import Assignment, Ended, Message, Report
 from tuner.search.proposer import Proposer
-from tuner.search.schedulers import SCHEDULERS
+from tuner.search.schedulers.registry import SCHEDULERS
 from tuner.space.read import read_search_file
 from tuner.study.folder import Folder
 

@@ -11,10 +11,12 @@ from tuner.journal.log import open_log
 from tuner.search.ledger import Ledger
 from tuner.search.messages import Assignment, Ended, Message, Report, Started
 from tuner.search.proposer import Proposer
-from tuner.search.schedulers import SCHEDULERS
+from tuner.search.schedulers.registry import SCHEDULERS
+from tuner.search.schedulers.scheduler import Scheduler
+from tuner.space.algorithms import defaults_of
 from tuner.space.domains import Constant, Integer, Listed, Real
 from tuner.space.parameters import Alternative, Parameter
-from tuner.space.searchfile import Scheduler
+from tuner.space.searchfile import Scheduler as Settings
 from tuner.space.space import Space
 
 EPOCHS = 9
@@ -44,6 +46,34 @@ CONDITIONAL = space_of(
 )
 
 
+#: The same shape with 54 configurations, for samplers that need an end of them.
+FINITE = space_of(
+    parameter("optimizer", Listed(("sgd", "adamw"))),
+    parameter(
+        "lr",
+        (Listed((0.01, 0.1, 1.0)), {"optimizer": ("sgd",)}),
+        (Listed((0.0001, 0.001, 0.01)), {"optimizer": ("adamw",)}),
+    ),
+    parameter("momentum", (Real(0.5, 0.9, step=0.1), {"optimizer": ("sgd",)})),
+    parameter("depth", Integer(1, 3)),
+    parameter("epochs", Constant(EPOCHS)),
+)
+
+
+def settings_of(scheduler: str, **changes: Any) -> Settings:
+    """Return a scheduler's settings: rungs from the first epoch on, ``EPOCHS`` of them, and its defaults."""
+    values: dict[str, Any] = {"grace_period": 1, "reduction_factor": 3, "max_epochs": EPOCHS}
+    further = {name: value for name, value in defaults_of("scheduler", scheduler).items() if name not in values}
+    values |= {name: value for name, value in changes.items() if name in values}
+    further |= {name: value for name, value in changes.items() if name not in values}
+    return Settings(type=scheduler, **values, options=further)
+
+
+def scheduler_of(name: str, goal: Goal = Goal.MAXIMIZE, **changes: Any) -> Scheduler:
+    """Return a fresh scheduler."""
+    return SCHEDULERS[name](settings_of(name, **changes), goal)
+
+
 def curve(config: dict[str, Any], epoch: int) -> float:
     """Return a made-up accuracy: best at lr 0.1 with sgd, rising with the epochs; NaN where it diverges."""
     if config["optimizer"] == "sgd" and config["lr"] > 0.9:
@@ -69,17 +99,23 @@ class Simulation:
         algorithm: str = "tpe",
         scheduler: str = "asha",
         seed: int = 0,
+        settings: dict[str, Any] | None = None,
         **options: Any,
     ) -> None:
-        settings = Scheduler(type=scheduler, grace_period=1, reduction_factor=3, max_epochs=EPOCHS)
+        """Args: settings: the sampler's, None for its defaults; options: further ones of the ledger, and points."""
         self.log = open_log(folder)
         self.proposer = Proposer(
-            space, algorithm=algorithm, seed=seed, goal=Goal.MAXIMIZE, points=options.pop("points", ())
+            space,
+            algorithm=algorithm,
+            seed=seed,
+            goal=Goal.MAXIMIZE,
+            points=options.pop("points", ()),
+            options=settings,
         )
         self.ledger = Ledger(
             self.log,
             self.proposer,
-            SCHEDULERS[scheduler](settings, Goal.MAXIMIZE),
+            scheduler_of(scheduler),
             goal=Goal.MAXIMIZE,
             seed=seed,
             trials=trials,

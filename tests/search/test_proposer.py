@@ -14,6 +14,7 @@ from tuner.facts.records import Decision, Goal, Origin, State
 from tuner.facts.seeds import derived_seed
 from tuner.journal.events import Ask, End, Epoch, Rung
 from tuner.search.proposer import Proposer
+from tuner.search.samplers.tpe import Tpe
 from tuner.space.domains import Integer, Listed, Real
 from tuner.space.expressions import parse
 from tuner.space.space import Space
@@ -108,7 +109,9 @@ def test_optuna_hears_the_truth() -> None:
     target.observe(end(2, State.STOPPED))
     target.observe(end(3, State.OUT_OF_MEMORY))
     target.observe(end(4, State.FAILED))
-    told = [target._study.get_trials()[target._trials[n]] for n in range(6)]
+    sampler = target.sampler
+    assert isinstance(sampler, Tpe)
+    told = [sampler.study.get_trials()[sampler.numbers[n]] for n in range(6)]
     assert [trial.state for trial in told] == [
         TrialState.COMPLETE,
         TrialState.COMPLETE,

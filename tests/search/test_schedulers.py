@@ -1,27 +1,50 @@
-"""ASHA stops what does not pay, at exact rungs, and for a minimized metric as for a maximized one."""
+"""Every scheduler keeps the contract, and each stops what its rule says, at exact epochs."""
 
 from __future__ import annotations
 
+import random
+from collections import Counter
+
 import pytest
 
+from tests.search.scheduler_contract import SchedulerContract, report, train
+from tests.search.simulation import scheduler_of, settings_of
 from tuner.facts.records import Decision, Goal
-from tuner.journal.events import Rung
-from tuner.search.schedulers import SCHEDULERS
-from tuner.space.searchfile import Scheduler
+from tuner.facts.rungs import Bracket, bracket_of, hyperband_brackets
+from tuner.search.schedulers.registry import SCHEDULERS
+from tuner.space.algorithms import SCHEDULERS as NAMES
+
+GO, STOP = Decision.CONTINUE, Decision.STOP
+
+
+class TestAsha(SchedulerContract):
+    name = "asha"
+
+
+class TestHyperband(SchedulerContract):
+    name = "hyperband"
+
+
+class TestMedian(SchedulerContract):
+    name = "median"
+
+
+class TestNone(SchedulerContract):
+    name = "none"
+    stops = False
+
+    def test_nothing_is_stopped_before_the_grace_period_or_at_the_budget(self) -> None:
+        scheduler = self.fresh()
+        assert all(scheduler.judge(0, epoch, -1e9) is None for epoch in range(1, 30))
+
+
+def test_the_registry_is_the_table_of_the_search_file() -> None:
+    assert SCHEDULERS.keys() == NAMES.keys()
 
 
 def judge(values: list[float], *, epoch: int = 1, goal: Goal = Goal.MAXIMIZE, factor: int = 3) -> list[Decision | None]:
-    scheduler = SCHEDULERS["asha"](Scheduler(type="asha", grace_period=1, reduction_factor=factor, max_epochs=27), goal)
-    decisions = []
-    for n, value in enumerate(values):
-        decision = scheduler.judge(epoch, value)
-        decisions.append(decision)
-        if decision is not None:
-            scheduler.observe(Rung(at=0.0, n=n, attempt=1, epoch=epoch, value=value, decision=decision))
-    return decisions
-
-
-GO, STOP = Decision.CONTINUE, Decision.STOP
+    scheduler = scheduler_of("asha", goal, reduction_factor=factor, max_epochs=27)
+    return [report(scheduler, n, epoch, value) for n, value in enumerate(values)]
 
 
 def test_first_trial_at_a_rung_goes_on() -> None:
@@ -51,6 +74,96 @@ def test_rungs_are_powers_of_the_factor(epoch: int) -> None:
     assert judge([0.9], epoch=epoch) == [GO]
 
 
-def test_none_never_stops() -> None:
-    scheduler = SCHEDULERS["none"](Scheduler("none", None, 3, None), Goal.MAXIMIZE)
-    assert all(scheduler.judge(epoch, -1e9) is None for epoch in range(1, 30))
+def test_brackets_are_those_of_the_paper() -> None:
+    """Li et al. 2018, algorithm 1, with eta 3 and R 81: n = ceil(5 * 3^s / (s + 1)), r = 81 / 3^s."""
+    assert hyperband_brackets(1, 3, 81) == (
+        Bracket(81, (1, 3, 9, 27)),
+        Bracket(34, (3, 9, 27)),
+        Bracket(15, (9, 27)),
+        Bracket(8, (27,)),
+        Bracket(5, ()),
+    )
+    assert hyperband_brackets(3, 3, 27) == (Bracket(9, (3, 9)), Bracket(5, (9,)), Bracket(3, ()))
+    assert hyperband_brackets(9, 3, 9) == (Bracket(1, ()),)
+
+
+@pytest.mark.parametrize("args", [(1, 3, 81), (1, 2, 64), (3, 3, 27), (2, 4, 100)])
+def test_each_bracket_has_its_share_of_any_trials_in_a_row(args: tuple[int, int, int]) -> None:
+    brackets = hyperband_brackets(*args)
+    whole = sum(bracket.trials for bracket in brackets)
+    for first in (0, 1, 1000):
+        counts: Counter[int] = Counter()
+        for count, number in enumerate(range(first, first + 2000), start=1):
+            counts[bracket_of(number, brackets)] += 1
+            for index, bracket in enumerate(brackets):
+                assert abs(counts[index] - count * bracket.trials / whole) < 3
+
+
+def test_brackets_do_not_go_along_with_even_and_odd_numbers() -> None:
+    """The n-th point of a Sobol' sequence lies in the lower or upper half by whether n is even."""
+    brackets = hyperband_brackets(1, 2, 2)
+    assert [bracket.trials for bracket in brackets] == [2, 2]
+    even = Counter(bracket_of(number, brackets) for number in range(0, 400, 2))
+    assert 80 <= even[0] <= 120
+
+
+def test_a_trial_is_compared_within_its_bracket() -> None:
+    scheduler = scheduler_of("hyperband", max_epochs=27)
+    brackets = settings_of("hyperband", max_epochs=27).brackets
+    by_bracket: dict[int, list[int]] = {index: [] for index in range(len(brackets))}
+    for number in range(200):
+        by_bracket[bracket_of(number, brackets)].append(number)
+    first, second, *_, last = by_bracket.values()
+    for number in first[:9]:
+        report(scheduler, number, 3, 0.9)
+    assert report(scheduler, first[9], 3, 0.1) is STOP
+    assert report(scheduler, second[0], 1, 0.1) is None  # its first rung is the third epoch
+    assert report(scheduler, second[0], 3, 0.1) is GO
+    assert report(scheduler, second[1], 3, 0.05) is STOP
+    assert [report(scheduler, last[0], epoch, -1.0) for epoch in range(1, 28)] == [None] * 27
+
+
+def rising(offset: float, epoch: int) -> float:
+    return offset + 0.1 * (1 - 0.5**epoch)
+
+
+def test_median_stops_a_bad_curve_and_never_a_good_one() -> None:
+    chance = random.Random(0)
+    scheduler = scheduler_of("median", grace_period=3, max_epochs=20)
+    for n in range(10):
+        offset = 0.5 + 0.1 * chance.random()
+        train(scheduler, n, lambda epoch, offset=offset: rising(offset, epoch), 20)  # type: ignore[misc]
+    assert train(scheduler, 10, lambda epoch: rising(0.2, epoch), 20) == 3
+    assert train(scheduler, 11, lambda epoch: rising(0.7, epoch), 20) == 20
+
+
+def test_median_compares_the_best_so_far_with_running_averages() -> None:
+    """Averages until epochs 1, 2, 3 of the completed: 1, 2, 3 and 3, 4, 5; the median is that between them."""
+    scheduler = scheduler_of("median", max_epochs=5, n_startup_trials=2)
+    train(scheduler, 0, lambda epoch: 2.0 * epoch - 1, 5)
+    train(scheduler, 1, lambda epoch: 2.0 * epoch + 1, 5)
+    assert report(scheduler, 2, 1, 2.0) is None  # equal
+    assert report(scheduler, 2, 2, 3.5) is None
+    assert report(scheduler, 3, 1, 1.9) is STOP
+    assert report(scheduler, 4, 1, 9.0) is None
+    assert report(scheduler, 4, 2, 0.0) is None  # what counts is its best, at the first epoch
+
+
+def test_median_waits_for_trials_that_completed() -> None:
+    scheduler = scheduler_of("median", n_startup_trials=5, n_min_trials=7)
+    for n in range(6):
+        assert train(scheduler, n, lambda epoch: 1.0) == 9
+        assert report(scheduler, 100 + n, 1, 0.0) is None
+    train(scheduler, 6, lambda epoch: 1.0)
+    assert report(scheduler, 200, 1, 0.0) is STOP
+    # None of these came further than the second epoch.
+    short = scheduler_of("median", n_startup_trials=1)
+    for n in range(9):
+        train(short, n, lambda epoch: 1.0, epochs=2)
+    assert report(short, 99, 3, 0.0) is None
+
+
+def test_median_writes_down_stops_alone() -> None:
+    scheduler = scheduler_of("median")
+    decisions = {report(scheduler, n, epoch, 1.0 - 0.1 * n) for n in range(3) for epoch in range(1, 9)}
+    assert decisions == {None}

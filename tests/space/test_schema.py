@@ -41,7 +41,7 @@ def test_good_files_fit(text):
         ("trials: 64", "trials: 0"),
         ("goal: maximize", "goal: up"),
         ("90m", "90 minutes"),
-        ("type: asha", "type: hyperband"),
+        ("type: asha", "type: halving"),
         ("reduction_factor: 3", "reduction_factor: 1"),
         ("max: 1.0, ", "maximum: 1.0, "),
         ("min: 1e-2,", ""),

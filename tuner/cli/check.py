@@ -17,7 +17,7 @@ from tuner.facts.errors import ExitCode, relative_to_cwd
 
 if TYPE_CHECKING:
     from tuner.space.parameters import Alternative
-    from tuner.space.searchfile import SearchFile
+    from tuner.space.searchfile import Scheduler, SearchFile
     from tuner.space.space import Space
 
 WIDTH = 80
@@ -74,6 +74,7 @@ def _as_json(file: SearchFile, samples: list[dict[str, object]]) -> dict[str, An
         "search": file.name,
         "settings": file.settings(),
         "rungs": list(file.rungs),
+        "brackets": [{"trials": item.trials, "rungs": list(item.rungs)} for item in file.scheduler.brackets],
         "epochs_at_most": epochs_at_most(file),
         "configurations": samples,
         "warnings": [vars(warning) for warning in file.warnings],
@@ -81,7 +82,7 @@ def _as_json(file: SearchFile, samples: list[dict[str, object]]) -> dict[str, An
 
 
 def _summary(file: SearchFile) -> Iterator[str]:
-    search, scheduler, resources = file.search, file.scheduler, file.resources
+    search, resources = file.search, file.resources
     data = "" if file.data is None else f" on {file.data.dataset}, {file.data.validation:,} images for validation"
     yield _line("search", file.name)
     yield _line("trains", file.trainable + data)
@@ -89,8 +90,9 @@ def _summary(file: SearchFile) -> Iterator[str]:
     limit = "" if search.time_budget is None else f", at most {search.time_budget:g} s"
     points = f", the given points ({len(search.points)}) first" if search.points else ""
     yield _line("proposes", f"{search.algorithm}, {search.trials} trials, seed {search.seed}{limit}{points}")
-    rungs = f"rungs at {', '.join(map(str, file.rungs))}" if file.rungs else "no rungs"
-    yield _line("stops early", f"{scheduler.type}, {rungs}")
+    if search.options:
+        yield _line("", ", ".join(f"{name} {_spelled(value)}" for name, value in search.options.items()))
+    yield _line("stops early", _stops(file.scheduler))
     yield _line("a trial", f"CPUs {resources.cpus_per_trial:g}, GPUs {resources.gpus_per_trial:g}")
     bound = epochs_at_most(file)
     yield _line("epochs", "as many as the trainable yields" if bound is None else f"at most {bound:,}")
@@ -98,6 +100,19 @@ def _summary(file: SearchFile) -> Iterator[str]:
     yield _line("results", f"{folder}/{file.name}")
     for constraint in file.space.constraints:
         yield _line("requires", str(constraint))
+
+
+def _stops(scheduler: Scheduler) -> str:
+    """Return what stops trials, and at which epochs."""
+    if scheduler.type == "median":
+        last = "" if scheduler.max_epochs is None else f" to {scheduler.max_epochs - 1}"
+        options = ", ".join(f"{name} {_spelled(value)}" for name, value in scheduler.options.items())
+        return f"median, at epochs {scheduler.grace_period}{last}; {options}"
+    rungs = [f"rungs at {', '.join(map(str, item.rungs))}" if item.rungs else "no rungs" for item in scheduler.brackets]
+    if scheduler.type != "hyperband":
+        return f"{scheduler.type}, {rungs[0] if rungs else 'no rungs'}"
+    shares = [f"{item.trials} have {text}" for item, text in zip(scheduler.brackets, rungs, strict=True)]
+    return f"hyperband, of {sum(item.trials for item in scheduler.brackets)} trials {'; '.join(shares)}"
 
 
 def _line(label: str, text: str) -> str:
@@ -121,6 +136,12 @@ def _parameters(space: Space) -> Iterator[str]:
 def _row(cells: tuple[str, ...], width: int) -> str:
     name, domain, condition = cells
     return f"{name:<{_NAME}} {domain:<{width}} {condition}".rstrip()
+
+
+def _spelled(value: object) -> str:
+    from tuner.space.domains import spelled
+
+    return spelled(value)
 
 
 def _condition(alternative: Alternative) -> str:

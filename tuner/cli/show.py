@@ -24,6 +24,8 @@ _REASONS: Mapping[str, str] = {
     "budget": "it ran its whole budget",
     "early_stop": "its own early stopping ended it",
     "asha": "ASHA stopped it: at a rung others were better",
+    "hyperband": "Hyperband stopped it: at a rung others of its bracket were better",
+    "median": "the median rule stopped it: others were better on average",
     "nan": "its loss, gradient or metric was no finite number",
     "out_of_memory": "memory ran out",
     "error": "an error in the trainable",

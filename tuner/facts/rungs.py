@@ -1,6 +1,13 @@
-"""Rung levels of successive halving, in exact integers."""
+"""Rung levels of successive halving, and hyperband's brackets of them, in exact integers."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+#: 2^64 over the golden ratio, rounded to odd: its multiples modulo 2^64 are spread evenly (Knuth, TAOCP 3, 6.4).
+_GOLDEN = 0x9E3779B97F4A7C15
+_WHOLE = 1 << 64
 
 
 def default_grace_period(max_epochs: int) -> int:
@@ -32,3 +39,51 @@ def rung_levels(grace_period: int, reduction_factor: int, max_epochs: int) -> tu
         levels.append(level)
         level *= reduction_factor
     return tuple(levels)
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """Trials that are compared with each other alone.
+
+    Attributes:
+        trials: How many of each sweep over all brackets are in this one.
+        rungs: The epochs at which they are compared, ascending; empty where each runs its whole budget.
+    """
+
+    trials: int
+    rungs: tuple[int, ...]
+
+
+def hyperband_brackets(grace_period: int, reduction_factor: int, max_epochs: int) -> tuple[Bracket, ...]:
+    """Return hyperband's brackets, the one that stops soonest first.
+
+    Li et al. 2018, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization", algorithm 1: with up to
+    S halvings, the bracket of s of them begins with (S + 1) factor^s / (s + 1) trials, rounded up, so that brackets
+    cost about the same. Its rungs are the last s of ``rung_levels``; the last bracket stops nothing.
+
+    Args:
+        grace_period: First rung of the first bracket, in epochs.
+        reduction_factor: Factor between rungs.
+        max_epochs: Budget of a trial in epochs.
+    """
+    levels = rung_levels(grace_period, reduction_factor, max_epochs)
+    most = len(levels)
+    return tuple(
+        Bracket(-(-(most + 1) * reduction_factor**halvings // (halvings + 1)), levels[most - halvings :])
+        for halvings in range(most, -1, -1)
+    )
+
+
+def bracket_of(number: int, brackets: Sequence[Bracket]) -> int:
+    """Return the index of the bracket of a trial: a function of its number alone.
+
+    Of any trials in a row each bracket has its share to within a few, and none goes along with a pattern of a sampler,
+    as taking turns would.
+    """
+    place = (number + 1) * _GOLDEN % _WHOLE * sum(bracket.trials for bracket in brackets)
+    below = 0
+    for index, bracket in enumerate(brackets):
+        below += bracket.trials
+        if place < below * _WHOLE:
+            return index
+    raise AssertionError("a place is below the sum of all shares")

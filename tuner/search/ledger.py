@@ -20,7 +20,7 @@ from tuner.journal.log import Log
 from tuner.search.clock import SteadyClock
 from tuner.search.messages import Assignment, Ended, Message, Report
 from tuner.search.proposer import Proposal
-from tuner.search.schedulers import Scheduler
+from tuner.search.schedulers.scheduler import Scheduler
 
 #: So many first trials failing with the same error mean that the next ones will too.
 SAME_FAILURES = 5
@@ -74,7 +74,7 @@ class Ledger:
         Args:
             log: Open for writing.
             proposer: Fresh; hears every event.
-            scheduler: Fresh; hears every decision.
+            scheduler: Fresh; hears every event.
             goal: Of the metric.
             seed: The search's seed, of which trials' seeds are derived.
             trials: How many trials to propose in all.
@@ -110,7 +110,7 @@ class Ledger:
         self._active_before = self.history.active_seconds  # a killed driver's time, too, which Open settles
         for trial in self.history.unfinished:  # stopped, and killed before the end was written
             if trial.stop_decision is not None:
-                self._write(self._end(trial, Ended(State.STOPPED, "asha")))
+                self._write(self._end(trial, Ended(State.STOPPED, self._scheduler.name)))
         self._unfinished = [(trial, "resumed", False) for trial in self.history.unfinished]
 
     @property
@@ -243,7 +243,7 @@ class Ledger:
         if not counts(trial, epoch):
             return []
         events: list[Event] = [epoch]
-        decision = self._scheduler.judge(report.epoch, report.score)
+        decision = self._scheduler.judge(trial.number, report.epoch, report.score)
         if decision is not None:
             events.append(
                 Rung(
@@ -256,7 +256,7 @@ class Ledger:
                 )
             )
         if decision is Decision.STOP:
-            events.append(self._end(trial, Ended(State.STOPPED, "asha")))
+            events.append(self._end(trial, Ended(State.STOPPED, self._scheduler.name)))
         return events
 
     def _again(self, trial: Trial, reason: str, *, lost: bool) -> Assignment:
@@ -294,8 +294,7 @@ class Ledger:
             self._live.discard(event.n)
             self._promising |= event.state is not State.FAILED
         self._proposer.observe(event)
-        if isinstance(event, Rung):
-            self._scheduler.observe(event)
+        self._scheduler.observe(event)
 
 
 def _resumable(event: Event) -> bool:

@@ -1,31 +1,29 @@
 """Which configuration comes next: a function of the seed, the number and the log before the ask.
 
-The proposer holds an Optuna study that it builds from the log's events alone, so that a resumed search, or a test
-that replays a log, proposes what the running one did.
+The proposer tells its sampler what the log says, so that a resumed search, or a test that replays a log, proposes what
+the running one did.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import optuna
-from optuna.trial import TrialState, create_trial
-
 from tuner.facts.errors import UsageError
 from tuner.facts.records import Goal, Origin, State
-from tuner.facts.seeds import derived_seed
 from tuner.journal.events import Ask, End, Epoch, Event, Rung
-from tuner.search.distributions import distribution_of, suggest, to_optuna
-from tuner.search.samplers import SAMPLERS, STARTUP_TRIALS
+from tuner.search.samplers.random import Random
+from tuner.search.samplers.registry import SAMPLERS
+from tuner.search.samplers.sampler import Begun, Choose, Outcome, Question, Result, Sampler
+from tuner.space.algorithms import defaults_of
 from tuner.space.domains import Domain
 from tuner.space.space import Space
 
-#: How often a sampler may propose what may not run before a configuration is drawn from what is left.
-_PATIENCE = 100
+#: How often a configuration is drawn at random where a sampler finds none that may run.
 _RANDOM_PATIENCE = 10_000
 
 
@@ -38,25 +36,44 @@ class Proposal:
 
 
 class Proposer:
-    """Proposes configurations and learns from the log what became of them."""
+    """Proposes configurations and learns from the log what became of them.
+
+    Attributes:
+        sampler: Draws them.
+    """
 
     def __init__(
-        self, space: Space, *, algorithm: str, seed: int, goal: Goal, points: Sequence[Mapping[str, Any]] = ()
+        self,
+        space: Space,
+        *,
+        algorithm: str,
+        seed: int,
+        goal: Goal,
+        points: Sequence[Mapping[str, Any]] = (),
+        options: Mapping[str, Any] | None = None,
     ) -> None:
-        """Args: points: configurations to begin with; what a partial one leaves open is sampled."""
+        """Start over an empty log.
+
+        Args:
+            space: What may be proposed.
+            algorithm: Name of the sampler.
+            seed: Of the search.
+            goal: Of its metric.
+            points: Configurations to begin with; what a partial one leaves open is sampled.
+            options: The sampler's settings; None for their defaults.
+        """
         self._space = space
-        self._algorithm = algorithm
-        self._seed = seed
+        self._question = Question(space, seed, goal)
+        settings = defaults_of("search", algorithm) if options is None else options
+        self.sampler: Sampler = SAMPLERS[algorithm](self._question, **settings)
         self._goal = goal
         self._points = points
         self._size = space.size()
         self._seen: set[str] = set()
-        self._study = optuna.create_study(direction=goal.value)
-        self._trials: dict[int, int] = {}  # the search's number to the study's
         self._best: dict[int, float] = {}
+        self._rungs: dict[int, Rung] = {}  # the last of each trial
         self._worst: float | None = None
         self._unscored: list[int] = []
-        self._told = 0
 
     @property
     def exhausted(self) -> bool:
@@ -71,8 +88,7 @@ class Proposer:
             case Epoch():
                 self._note_score(event)
             case Rung():
-                frozen = self._study.get_trials(deepcopy=False)[self._trials[event.n]]
-                optuna.Trial(self._study, frozen._trial_id).report(event.value, step=event.epoch)
+                self._rungs[event.n] = event
             case End():
                 self._finish(event)
 
@@ -82,59 +98,43 @@ class Proposer:
         Raises:
             UsageError: No configuration that keeps the constraints was found.
         """
-        seed = derived_seed(self._seed, n)
         point = self._points[n] if n < len(self._points) else {}
-        startup = self._told < STARTUP_TRIALS
-        sampler = SAMPLERS["random" if startup else self._algorithm](seed)
-        config = self._sample(sampler, point, _PATIENCE)
-        origin = Origin.RANDOM if startup or self._algorithm == "random" else Origin.SAMPLER
+        origin = self.sampler.origin
+        config = self._draw(self.sampler, n, point, self.sampler.patience)
         if config is None:
-            config, origin = self._last_resort(seed, point), Origin.RANDOM
+            config, origin = self._last_resort(n, point), Origin.RANDOM
         if point and point.items() <= config.items():
             origin = Origin.POINT
         return Proposal(config, origin)
 
-    def _sample(
-        self, sampler: optuna.samplers.BaseSampler, point: Mapping[str, Any], patience: int
-    ) -> dict[str, Any] | None:
-        """Ask until a configuration may run. The scratch trials of the asking are failed, which no sampler heeds."""
-        self._study.sampler = sampler
-        for _ in range(patience):
-            trial = self._study.ask()
-
-            def choose(key: str, domain: Domain, trial: optuna.Trial = trial) -> Any:
-                value = point.get(key.partition("@")[0], _OPEN)
-                return value if value is not _OPEN and domain.contains(value) else suggest(trial, key, domain)
-
-            config = self._space.configure(choose)
-            self._study.tell(trial, state=TrialState.FAIL)
-            if self._space.allows(config) and (self._size is None or _identity(config) not in self._seen):
-                return config
+    def _draw(self, sampler: Sampler, n: int, point: Mapping[str, Any], patience: int) -> dict[str, Any] | None:
+        """Ask until a configuration may run."""
+        with contextlib.closing(sampler.draws(n)) as draws:
+            for _, draw in zip(range(patience), draws, strict=False):
+                config = self._space.configure(_pointed(draw, point))
+                if self._space.allows(config) and (self._size is None or _identity(config) not in self._seen):
+                    return config
         return None
 
-    def _last_resort(self, seed: int, point: Mapping[str, Any]) -> dict[str, Any]:
+    def _last_resort(self, n: int, point: Mapping[str, Any]) -> dict[str, Any]:
         if self._size is not None:
             left = [config for config in self._space.configurations() if _identity(config) not in self._seen]
-            return random.Random(seed).choice(left)
-        config = self._sample(SAMPLERS["random"](seed), point, _RANDOM_PATIENCE)
+            return random.Random(self._question.seed_of(n)).choice(left)
+        config = self._draw(Random(self._question), n, point, _RANDOM_PATIENCE)
         if config is None:
             raise UsageError(f"no configuration that keeps 'require' was found in {_RANDOM_PATIENCE} random draws")
         return config
 
     def _begin(self, ask: Ask) -> None:
-        params: dict[str, Any] = {}
-        distributions: dict[str, optuna.distributions.BaseDistribution] = {}
+        choices: dict[str, tuple[Domain, Any]] = {}
 
         def retrace(key: str, domain: Domain) -> Any:
-            value = ask.config[key.partition("@")[0]]
-            params[key] = to_optuna(domain, value)
-            distributions[key] = distribution_of(domain)
-            return value
+            choices[key] = (domain, ask.config[key.partition("@")[0]])
+            return choices[key][1]
 
         config = self._space.configure(retrace)
         self._seen.add(_identity(config))
-        self._trials[ask.n] = len(self._study.get_trials(deepcopy=False))
-        self._study.add_trial(create_trial(state=TrialState.RUNNING, params=params, distributions=distributions))
+        self.sampler.begin(Begun(ask.n, ask.origin, choices))
 
     def _note_score(self, event: Epoch) -> None:
         if event.n not in self._best or self._goal.better(event.score, self._best[event.n]):
@@ -143,27 +143,33 @@ class Proposer:
             self._worst = event.score
 
     def _finish(self, end: End) -> None:
-        """Tell Optuna the truth: what completed has its best score, what was stopped is pruned at its rung.
+        """Tell the sampler the truth: what completed has its best score, what was stopped its value at its last rung.
 
         A configuration that diverged or ran out of memory is bad, not missing: it has the worst score seen so far.
         An infrastructure's failure says nothing about the configuration.
         """
-        number = self._trials[end.n]
+        best, rung = self._best.pop(end.n, None), self._rungs.pop(end.n, None)
         match end.state:
-            case State.COMPLETED if end.n in self._best:
-                self._tell(number, self._best[end.n])
-            case State.STOPPED:
-                self._tell(number, None)
+            case State.COMPLETED if best is not None:
+                self.sampler.finish(Result(end.n, Outcome.COMPLETED, best))
+            case State.STOPPED if rung is not None:
+                self.sampler.finish(Result(end.n, Outcome.STOPPED, rung.value, rung.epoch))
             case State.DIVERGED | State.OUT_OF_MEMORY:
-                self._unscored.append(number)
+                self._unscored.append(end.n)
             case _:
-                self._study.tell(number, state=TrialState.FAIL)
+                self.sampler.finish(Result(end.n, Outcome.FAILED))
         while self._unscored and self._worst is not None:
-            self._tell(self._unscored.pop(0), self._worst)
+            self.sampler.finish(Result(self._unscored.pop(0), Outcome.COMPLETED, self._worst))
 
-    def _tell(self, number: int, value: float | None) -> None:
-        self._study.tell(number, value, state=TrialState.PRUNED if value is None else TrialState.COMPLETE)
-        self._told += 1
+
+def _pointed(draw: Choose, point: Mapping[str, Any]) -> Choose:
+    """Return the choices of a given point, and a sampler's where it says nothing."""
+
+    def choose(key: str, domain: Domain) -> Any:
+        value = point.get(key.partition("@")[0], _OPEN)
+        return value if value is not _OPEN and domain.contains(value) else draw(key, domain)
+
+    return choose
 
 
 _OPEN = object()

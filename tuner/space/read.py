@@ -13,6 +13,7 @@ from tuner.facts.addresses import SCHEME, address_problem, is_address, without_s
 from tuner.facts.fields import Field
 from tuner.facts.records import IN_OWN_FILES, MADE_HERE, Goal
 from tuner.facts.rungs import default_grace_period
+from tuner.space.chosen import check_sampler, chosen_settings
 from tuner.space.constraints import check_satisfiable, constrained, read_constraints, read_points
 from tuner.space.files import DESCRIPTORS, read_text
 from tuner.space.overrides import Flags, override
@@ -164,7 +165,7 @@ class _Reading:
             "metric": self._metric(sections["metric"]),
             "scheduler": self._scheduler(sections["scheduler"], parameters),
             "resources": self._resources(sections["resources"]),
-            "search": Search(**sections["search"].values, points=points),
+            "search": self._search(sections["search"], points, space, parameters),
         }
         if not self._report.errors:
             self._warn_small(space, sections["search"])
@@ -280,8 +281,19 @@ class _Reading:
             self._report.error(given.place, f"the goal of {name} must be {QUALITIES[name]}, not {goal}")
         return Metric(name, goal)
 
+    def _search(
+        self, section: Section, points: tuple[dict[str, object], ...], space: Space, parameters: ParametersSection
+    ) -> Search:
+        options = chosen_settings("search", section, self._report)
+        if parameters.good:
+            place = self._place(section, "algorithm")
+            check_sampler(section, options, self._report, space=space, entries=parameters.entries, place=place)
+        values = {name: section.values[name] for name in ("algorithm", "trials", "seed", "time_budget")}
+        return Search(**values, points=points, options=options)
+
     def _scheduler(self, section: Section, parameters: ParametersSection) -> Scheduler:
-        values: dict[str, Any] = dict(section.values)
+        options = chosen_settings("scheduler", section, self._report)
+        values = {name: section.values[name] for name in ("type", "grace_period", "reduction_factor", "max_epochs")}
         asked = values["max_epochs"]
         if self._fields is not None:
             values["max_epochs"] = budget(parameters, self._fields, self._report)
@@ -298,7 +310,8 @@ class _Reading:
         elif budget_epochs is not None and grace >= budget_epochs and values["type"] != "none":
             message = f"the grace period reaches the budget of {budget_epochs} epochs, so no trial is stopped early"
             self._report.warn(self._place(section, "grace_period"), message)
-        return Scheduler(**values)
+        further = {name: value for name, value in options.items() if name not in values}
+        return Scheduler(**values, options=further)
 
     def _resources(self, section: Section) -> Resources:
         gpus = section.values["gpus_per_trial"]

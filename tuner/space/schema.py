@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuner.facts.fields import Field, Kind
+from tuner.space.algorithms import OFF
 from tuner.space.sections import OTHERS, SECTIONS, TOP
 
 _TYPES = {
@@ -83,7 +84,20 @@ def _section(section: str) -> dict[str, Any]:
     keys = {name: _value(item) for name, item in SECTIONS[section].items()}
     if section == "search":
         keys["points"] = _described("search.points", {"type": ["array", "null"], "items": {"type": "object"}})
-    return {"type": ["object", "null"], "additionalProperties": False, "properties": keys}
+    schema = {"type": ["object", "null"], "additionalProperties": False, "properties": keys}
+    rules = {item.name: _applies(item, SECTIONS[section]) for item in SECTIONS[section].values() if item.applies}
+    return schema | ({"dependentSchemas": rules} if rules else {})
+
+
+def _applies(item: Field, fields: Mapping[str, Field]) -> dict[str, Any]:
+    """Return the rule that a setting stands only beside a choice that it applies to, or beside none."""
+    allowed = {
+        parent: [*values, *(OFF for choice in fields[parent].choices if choice == OFF)]
+        for parent, values in item.applies.items()
+    }
+    needed = [parent for parent, values in allowed.items() if fields[parent].default not in values]
+    properties = {parent: {"enum": values} for parent, values in allowed.items()}
+    return {"properties": properties} | ({"required": needed} if needed else {})
 
 
 def _described(key: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tuner.facts.errors import Problem
 from tuner.facts.records import Goal
-from tuner.facts.rungs import rung_levels
+from tuner.facts.rungs import Bracket, hyperband_brackets, rung_levels
+from tuner.space.algorithms import OFF, fields_of
 from tuner.space.domains import Constant, Listed
 from tuner.space.parameters import Alternative
 from tuner.space.space import Space
@@ -53,11 +54,12 @@ class Search:
     """What proposes configurations, and how many.
 
     Attributes:
-        algorithm: tpe or random.
+        algorithm: The sampler.
         trials: Number of trials.
         seed: From which everything random comes.
         time_budget: Seconds of active time; None for no limit.
         points: Full or partial configurations to try first.
+        options: The settings of the sampler that apply to it and not to all.
     """
 
     algorithm: str
@@ -65,6 +67,13 @@ class Search:
     seed: int
     time_budget: float | None
     points: tuple[dict[str, object], ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def settings(self) -> dict[str, Any]:
+        """Return all of it as plain values for JSON."""
+        return {**{key: value for key, value in vars(self).items() if key != "options"}, **self.options} | {
+            "points": list(self.points)
+        }
 
 
 @dataclass(frozen=True)
@@ -72,16 +81,33 @@ class Scheduler:
     """What stops trials early.
 
     Attributes:
-        type: asha or none.
-        grace_period: First rung in epochs; None only where max_epochs is.
-        reduction_factor: Factor between rungs.
+        type: asha, hyperband, median or none.
+        grace_period: Epochs before the first decision; None only where max_epochs is.
+        reduction_factor: Factor between rungs, where there are some.
         max_epochs: Budget of a trial; None where one's own trainable runs without a scheduler.
+        options: Further settings that apply to this scheduler and not to all.
     """
 
     type: str
     grace_period: int | None
     reduction_factor: int
     max_epochs: int | None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def brackets(self) -> tuple[Bracket, ...]:
+        """Return the brackets that trials are spread over: one with asha, none where no epoch is a rung."""
+        if self.type not in ("asha", "hyperband") or self.grace_period is None or self.max_epochs is None:
+            return ()
+        if self.type == "hyperband":
+            return hyperband_brackets(self.grace_period, self.reduction_factor, self.max_epochs)
+        return (Bracket(1, rung_levels(self.grace_period, self.reduction_factor, self.max_epochs)),)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what applies to it as plain values for JSON; with none, what would apply to asha."""
+        values = {key: value for key, value in vars(self).items() if key != "options"} | {**self.options}
+        own = {item.name for item in fields_of("scheduler", self.type)} | {"type", "max_epochs"}
+        return values if self.type == OFF else {key: value for key, value in values.items() if key in own}
 
 
 @dataclass(frozen=True)
@@ -141,11 +167,8 @@ class SearchFile:
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """Return the epochs at which trials are compared; none without a scheduler."""
-        scheduler = self.scheduler
-        if scheduler.type == "none" or scheduler.grace_period is None or scheduler.max_epochs is None:
-            return ()
-        return rung_levels(scheduler.grace_period, scheduler.reduction_factor, scheduler.max_epochs)
+        """Return the epochs that are rungs, of whichever bracket; none where the scheduler has no rungs."""
+        return tuple(sorted({level for bracket in self.scheduler.brackets for level in bracket.rungs}))
 
     def settings(self) -> dict[str, Any]:
         """Return all that decides the results as plain values for JSON: equal for equal searches.
@@ -157,8 +180,8 @@ class SearchFile:
             "trainable": self.trainable,
             "data": None if self.data is None else self.data.portable(),
             "metric": {"name": self.metric.name, "goal": str(self.metric.goal)},
-            "search": {**asdict(self.search), "points": list(self.search.points)},
-            "scheduler": asdict(self.scheduler),
+            "search": self.search.settings(),
+            "scheduler": self.scheduler.settings(),
             "resources": asdict(self.resources),
             "retries": self.retries,
             "trial_timeout": self.trial_timeout,

@@ -9,6 +9,7 @@ from typing import Any
 
 from tuner.facts.fields import Field, Kind
 from tuner.facts.records import DATASETS
+from tuner.space.algorithms import SAMPLER_FIELDS, SCHEDULER_FIELDS
 from tuner.space.problems import Reporter, suggestion
 from tuner.space.yaml_nodes import Node
 
@@ -58,17 +59,12 @@ SECTIONS: Mapping[str, Mapping[str, Field]] = {
         Field("goal", Kind.CHOICE, "maximize", "Which way is better.", choices=("maximize", "minimize")),
     ),
     "search": _table(
-        Field("algorithm", Kind.CHOICE, "tpe", "What proposes configurations.", choices=("tpe", "random")),
+        *SAMPLER_FIELDS,
         _count("trials", 64, "How many trials."),
         _count("seed", 0, "From which everything random comes.", 0, MAX_SEED),
         _duration("time_budget", "Active time; null is no limit."),
     ),
-    "scheduler": _table(
-        Field("type", Kind.CHOICE, "asha", "What stops trials early.", choices=("asha", "none")),
-        _count("grace_period", None, "Epochs before the first decision; null is a ninth of the budget."),
-        _count("reduction_factor", 3, "Factor between rungs; of so many trials one goes on.", 2, 1000),
-        _count("max_epochs", None, "Budget of a trial, for a trainable of your own; cifar has parameters.epochs."),
-    ),
+    "scheduler": _table(*SCHEDULER_FIELDS),
     "resources": _table(
         Field("cpus_per_trial", Kind.REAL, 1, "CPUs of a trial.", minimum=0, above=True, maximum=1e5),
         Field("gpus_per_trial", Kind.REAL, 0, "GPUs of a trial; 0.5 puts two on one GPU.", minimum=0, maximum=1e5),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
 from tuner.facts.fields import Field, Rule
-from tuner.space.domains import Constant, Domain, spelled
+from tuner.space.domains import Constant, Domain, Integer, Real, spelled
 from tuner.space.nodes import Expression
 from tuner.space.parameters import Alternative, Parameter
 
@@ -36,6 +36,16 @@ class Space:
     def searched(self) -> tuple[str, ...]:
         """Return the names whose values differ between configurations."""
         return tuple(name for name, parameter in self.parameters.items() if parameter.size != 1)
+
+    @property
+    def unconditional_ranges(self) -> Mapping[str, Real | Integer]:
+        """Return the ranges of more than one value that every configuration draws from, by name."""
+        ranges = {}
+        for name, parameter in self.parameters.items():
+            first, *others = parameter.alternatives
+            if not others and not first.when and isinstance(first.domain, Real | Integer) and first.domain.size != 1:
+                ranges[name] = first.domain
+        return ranges
 
     def configure(self, choose: Callable[[str, Domain], object]) -> dict[str, object]:
         """Return a configuration, active parameters alone, parents before children.

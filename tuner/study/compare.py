@@ -20,7 +20,7 @@ from tuner.journal.history import History, Trial
 from tuner.journal.log import Log, log_size, open_log
 from tuner.search.ledger import Ledger
 from tuner.search.proposer import Proposal
-from tuner.search.schedulers import SCHEDULERS
+from tuner.search.schedulers.registry import SCHEDULERS
 from tuner.space.searchfile import SearchFile
 from tuner.space.space import with_defaults
 from tuner.study.arrays import write_array

@@ -16,6 +16,7 @@ from tuner.journal.lock import refuse_if_held
 from tuner.journal.log import Log, open_log, read_events
 from tuner.journal.storage import FileStorage, write_atomically, write_json
 from tuner.leaderboard.info import SearchInfo
+from tuner.space.chosen import completed
 from tuner.space.searchfile import SearchFile
 from tuner.storage.copies import fetch, origin
 
@@ -200,8 +201,11 @@ def portable_settings(file: SearchFile) -> dict[str, Any]:
 
 
 def differences(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """Return a phrase for each setting that differs and may not, such as ``search.seed (0, now 1)``."""
-    old, new = dict(_flat(stored)), dict(_flat(wanted))
+    """Return a phrase for each setting that differs and may not, such as ``search.seed (0, now 1)``.
+
+    A setting that an earlier version did not have is at its default.
+    """
+    old, new = dict(_flat(completed(stored))), dict(_flat(wanted))
     found = []
     for key in sorted(old.keys() | new.keys()):
         if old.get(key) == new.get(key) or key in MAY_DIFFER:

@@ -14,7 +14,7 @@ from tuner.journal.log import Log
 from tuner.leaderboard.info import SearchInfo
 from tuner.search.ledger import Ledger
 from tuner.search.proposer import Proposer
-from tuner.search.schedulers import SCHEDULERS
+from tuner.search.schedulers.registry import SCHEDULERS
 from tuner.space.searchfile import SearchFile
 from tuner.storage.copies import attach
 from tuner.study.drive import drive, exit_code
@@ -178,7 +178,14 @@ def _ledger(file: SearchFile, log: Log, concurrent: int) -> Ledger:
     search, goal = file.search, file.metric.goal
     return Ledger(
         log,
-        Proposer(file.space, algorithm=search.algorithm, seed=search.seed, goal=goal, points=search.points),
+        Proposer(
+            file.space,
+            algorithm=search.algorithm,
+            seed=search.seed,
+            goal=goal,
+            points=search.points,
+            options=search.options,
+        ),
         SCHEDULERS[file.scheduler.type](file.scheduler, goal),
         goal=goal,
         seed=search.seed,

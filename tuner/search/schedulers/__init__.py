@@ -1,0 +1,1 @@
+"""Schedulers, a file for each: which trials are worth further epochs."""
