@@ -105,7 +105,7 @@ SECTIONS = [
     ("search: {points: {dropout: 0.1}}", 18, "a list of mappings"),
     ("search: {points: [{dropout: 0.6}]}", 19, "'dropout' is 0.6, which is not in real 0.0 to 0.5"),
     ("search: {points: [{lr: 0.6}]}", 19, "'lr' is not in parameters"),
-    ("scheduler: {type: hyperband}", 19, "one of asha, none"),
+    ("scheduler: {type: bandit}", 19, "one of asha, hyperband, median, none"),
     ("scheduler: {reduction_factor: 1}", 31, "at least 2"),
     ("scheduler: {max_epochs: 3}", 25, "parameters.epochs"),
     ("resources: {gpus_per_trial: 2}", 29, "trains on one GPU, so gpus_per_trial is at most 1"),
