@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.leaderboard.logs import NOON, write_search
+from tests.leaderboard.test_rung_correlation import judged
 from tests.study.finals import write_finished_search
 from tuner.cli.main import main
-from tuner.cli.search import _next_commands, _print_result, configure
+from tuner.cli.search import _next_commands, _print_result, _print_rungs, configure
 from tuner.facts.errors import ExitCode
 from tuner.facts.ray_job import JOB_VARIABLE
+from tuner.facts.records import Goal
 from tuner.hyperparameters.table import TRAINABLES
+from tuner.journal.events import Open
 from tuner.space.read import read_search_file
 from tuner.study.runner import Outcome
 
@@ -72,3 +76,15 @@ def test_images_of_ones_own_are_named_on_the_command_line(tmp_path: Path, capsys
     assert main(words) == 2
     assert "'folder' needs 'root'" in capsys.readouterr().err
     assert main([*words, "--root", str(tmp_path)]) == 0
+
+
+def test_rungs_that_do_not_rank_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rising = [[0.01 * n, 0.1 + 0.02 * n] for n in range(12)]
+    for name, curves in (("good", rising), ("bad", [[0.1 * (n % 2), last] for n, (_, last) in enumerate(rising)])):
+        events = [event for n, scores in enumerate(curves) for event in judged(n, scores, [1])]
+        folder = write_search(tmp_path / name, [Open(at=NOON, slots=1, trials=12), *events])
+        _print_rungs(folder, Goal.MAXIMIZE)
+    good, bad, warning = capsys.readouterr().err.splitlines()
+    assert good.startswith("rank correlation with the final score: at epoch 1 1.00 (")
+    assert bad.startswith("rank correlation with the final score: at epoch 1 0.1")
+    assert "epoch 1 is a poor judge" in warning and "a larger scheduler.grace_period" in warning

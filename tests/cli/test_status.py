@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.leaderboard.logs import NOON, demo, trial, write_search
+from tests.leaderboard.test_rung_correlation import judged
 from tuner.cli.main import main
 from tuner.cli.status import GOES_ON, _table
 from tuner.cluster.job import Job
@@ -115,3 +116,15 @@ def test_a_damaged_description(tmp_path: Path, capsys: pytest.CaptureFixture[str
     (search(tmp_path) / "search.json").write_text('{"settings": [[[')
     assert main(["status", "--results", str(tmp_path)]) == 5
     assert "search.json is damaged" in " ".join(capsys.readouterr().err.split())
+
+
+def test_it_says_whether_rungs_rank(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    events = [event for n in range(12) for event in judged(n, [0.01 * n, 0.001 * (n % 4), 0.05 * n], [1, 2])]
+    search(tmp_path, *events, trials=12)
+    lines = call(capsys, tmp_path).splitlines()
+    (line,) = (line for line in lines if line.startswith("  rungs "))
+    assert "rank correlation with the final score: at epoch 1 1.00 (" in line and "12 trials), at epoch 2 0." in line
+    first, second = json.loads(call(capsys, tmp_path, "--json"))["rungs"]
+    assert first["epoch"] == 1 and first["completed"]["value"] == 1
+    assert second["epoch"] == 2 and second["completed"]["trials"] == 12
+    assert first["completed"]["low"] < 1 == first["completed"]["high"]

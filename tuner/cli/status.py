@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.cli.options import add_follow, add_format, add_search_or_job
+from tuner.cli.rungs import rung_sentence
 from tuner.cli.words import moment, spelled_time
 from tuner.facts.errors import ExitCode, ResultsDamagedError
 
@@ -142,6 +143,8 @@ def _page(status: Status) -> Iterator[str]:
         yield _line("slots", f"{running} in use; {status.slots} when it began")
     if status.best_score is not None:
         yield _line("best", f"{status.info.metric} {status.best_score:.4g} (trial {status.best_trial})")
+    if rungs := rung_sentence(status.rungs):
+        yield _line("rungs", rungs)
     if status.began_at is not None and status.last_event_at is not None:
         yield _line("began", f"{moment(status.began_at)}, {spelled_time(status.active_seconds)} of active time")
         ago = f" ({spelled_time(max(0.0, time.time() - status.last_event_at))} ago)" if status.live else ""

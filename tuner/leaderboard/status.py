@@ -6,7 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tuner.journal.links import regular_file
 from tuner.journal.lock import holder_of
 from tuner.journal.log import read_events
 from tuner.leaderboard.info import SearchInfo
+from tuner.leaderboard.rung_correlation import RungCorrelation, rung_correlations
 from tuner.leaderboard.source import SETTINGS_FILE
 
 
@@ -39,6 +40,7 @@ class Status:
         active_seconds: Time spent on it by all drivers; one that was killed is counted to its last event.
         time_budget: Seconds that it may take, or None.
         seconds_left: At the pace so far; None where nobody knows.
+        rungs: How far each rung ranks as the end does; none where nothing is judged.
     """
 
     info: SearchInfo
@@ -54,6 +56,7 @@ class Status:
     active_seconds: float
     time_budget: float | None
     seconds_left: float | None
+    rungs: tuple[RungCorrelation, ...]
 
     @property
     def live(self) -> bool:
@@ -68,6 +71,7 @@ class Status:
     def to_json(self) -> dict[str, Any]:
         """Return it as ``--json`` prints it."""
         values = {**vars(self), "live": self.live, "ended": self.ended, "states": dict(self.states)}
+        values["rungs"] = [asdict(rung) for rung in self.rungs]
         del values["info"]
         return {"version": 1, **self.info.to_json(), **values}
 
@@ -123,6 +127,7 @@ def _status(
         active_seconds=active,
         time_budget=settings["time_budget"],
         seconds_left=None if holder is None else _seconds_left(history, trials, active, settings["time_budget"], now),
+        rungs=rung_correlations(history, info.goal),
     )
 
 

@@ -1,0 +1,103 @@
+"""Whether rungs rank: how far the values at a rung agree with the final scores of the trials that went on."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist, StatisticsError, correlation
+
+from tuner.facts.records import Goal, State
+from tuner.journal.history import History, Trial
+
+#: Fewer trials say nothing: with nine, the interval of a correlation of 0.5 goes from -0.29 to 0.88.
+FEWEST = 10
+
+#: Below this a rung is a poor judge: of 27 trials with normal scores, the best is in the best third at a rung that
+#: correlates by 0.5 in three cases of four, and by 0.3 in little more than half.
+LOW = 0.5
+
+_TWO_SIDED = NormalDist().inv_cdf(0.975)
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Spearman's rank correlation over some trials.
+
+    Attributes:
+        trials: Over how many.
+        value: From -1 to 1; None for fewer than ``FEWEST`` trials, and where all values or all scores are equal.
+        low: Lower end of its 95 % interval; None with ``value``.
+        high: Upper end.
+    """
+
+    trials: int
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class RungCorrelation:
+    """How far a rung ranks as the end does.
+
+    Attributes:
+        epoch: The rung.
+        completed: Over all trials that completed. Those that were stopped have no final score, so that this is the
+            correlation among survivors, who are more alike than all trials are.
+    """
+
+    epoch: int
+    completed: Correlation
+
+
+def rung_correlations(history: History, goal: Goal) -> tuple[RungCorrelation, ...]:
+    """Return each rung's correlation between the value at it and the final score, rungs ascending.
+
+    A rung is an epoch at which some trial was judged; the final score is the best of a trial's epochs, as ``score`` of
+    the leaderboard is.
+    """
+    rungs = sorted({rung.epoch for trial in history.trials.values() for rung in trial.rungs})
+    scores = {
+        trial.number: best.score
+        for trial in history.trials.values()
+        if trial.state is State.COMPLETED and (best := trial.best(goal)) is not None
+    }
+    completed = [history.trials[number] for number in scores]
+    return tuple(RungCorrelation(epoch, _over(completed, epoch, scores)) for epoch in rungs)
+
+
+def _over(trials: Collection[Trial], epoch: int, scores: dict[int, float]) -> Correlation:
+    pairs = [(trial.epochs[epoch].score, scores[trial.number]) for trial in trials if epoch in trial.epochs]
+    if len(pairs) < FEWEST or (value := _spearman(pairs)) is None:
+        return Correlation(len(pairs))
+    return Correlation(len(pairs), value, *_interval(value, len(pairs)))
+
+
+def _spearman(pairs: Sequence[tuple[float, float]]) -> float | None:
+    """Return the correlation of ranks, equals sharing the mean of theirs; None where one side is constant."""
+    first, second = (_ranks(values) for values in zip(*pairs, strict=True))
+    try:
+        return min(1.0, max(-1.0, correlation(first, second)))
+    except StatisticsError:
+        return None
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    ordered = sorted(values)
+    return [(bisect_left(ordered, value) + bisect_right(ordered, value)) / 2 for value in values]
+
+
+def _interval(value: float, count: int) -> tuple[float, float]:
+    """Return the 95 % interval of a rank correlation.
+
+    Fisher's transformation with the variance of Bonett and Wright 2000, "Sample size requirements for estimating
+    Pearson, Kendall and Spearman correlations". A perfect order, which would have no width, counts as one with two
+    neighbours exchanged.
+    """
+    largest = 1 - 12 / (count * (count**2 - 1))
+    bounded = min(largest, max(-largest, value))
+    half = _TWO_SIDED * math.sqrt((1 + bounded**2 / 2) / (count - 3))
+    low, high = math.tanh(math.atanh(bounded) - half), math.tanh(math.atanh(bounded) + half)
+    return min(value, low), max(value, high)
