@@ -39,7 +39,7 @@ from tuner.search.ledger import Ledger
 from tuner.search.messages import Assignment, Ended, Message, Report, Started
 from tuner.search.proposer import Proposer
 from tuner.search.samplers.tpe import tpe_sampler
-from tuner.search.schedulers.registry import SCHEDULERS
+from tuner.search.schedulers.registry import scheduler_of
 from tuner.space.read import read_search_file
 from tuner.space.searchfile import SearchFile
 
@@ -92,7 +92,7 @@ def ledger_of(log: Log, file: SearchFile, slots: int) -> Ledger:
     return Ledger(
         log,
         Proposer(file.space, algorithm=search.algorithm, seed=search.seed, goal=goal),
-        SCHEDULERS[file.scheduler.type](file.scheduler, goal),
+        scheduler_of(file.scheduler, goal),
         goal=goal,
         seed=search.seed,
         trials=search.trials,

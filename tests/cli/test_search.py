@@ -14,7 +14,6 @@ from tuner.cli.main import main
 from tuner.cli.search import _next_commands, _print_result, _print_rungs, configure
 from tuner.facts.errors import ExitCode
 from tuner.facts.ray_job import JOB_VARIABLE
-from tuner.facts.records import Goal
 from tuner.hyperparameters.table import TRAINABLES
 from tuner.journal.events import Open
 from tuner.space.read import read_search_file
@@ -79,11 +78,13 @@ def test_images_of_ones_own_are_named_on_the_command_line(tmp_path: Path, capsys
 
 
 def test_rungs_that_do_not_rank_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "demo.yaml").write_text("parameters: {lr: {values: [0.1, 1.1]}}\n")
+    file = read_search_file(tmp_path / "demo.yaml", trainables=TRAINABLES)
     rising = [[0.01 * n, 0.1 + 0.02 * n] for n in range(12)]
     for name, curves in (("good", rising), ("bad", [[0.1 * (n % 2), last] for n, (_, last) in enumerate(rising)])):
         events = [event for n, scores in enumerate(curves) for event in judged(n, scores, [1])]
         folder = write_search(tmp_path / name, [Open(at=NOON, slots=1, trials=12), *events])
-        _print_rungs(folder, Goal.MAXIMIZE)
+        _print_rungs(folder, file)
     good, bad, warning = capsys.readouterr().err.splitlines()
     assert good.startswith("rank correlation with the final score: at epoch 1 1.00 (")
     assert bad.startswith("rank correlation with the final score: at epoch 1 0.1")

@@ -25,7 +25,7 @@ from tuner.journal.log import read_events
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.rows import epochs_table, leaderboard_table
 from tuner.search.proposer import Proposer
-from tuner.search.schedulers.registry import SCHEDULERS
+from tuner.search.schedulers.registry import scheduler_of
 from tuner.space.read import read_search_file
 from tuner.space.searchfile import SearchFile
 
@@ -179,7 +179,7 @@ def _expected(trial: Trial) -> tuple[str, int]:
 
 
 def _wrong_decisions(file: SearchFile, events: Sequence[Event]) -> Iterator[str]:
-    scheduler = SCHEDULERS[file.scheduler.type](file.scheduler, file.metric.goal)
+    scheduler = scheduler_of(file.scheduler, file.metric.goal)
     expected = {}
     for event in events:
         if isinstance(event, Epoch):

@@ -16,7 +16,7 @@ from tuner.leaderboard.write import write_results
 from tuner.search.ledger import Ledger
 from tuner.search.messages import Assignment, Ended, Message, Report
 from tuner.search.proposer import Proposer
-from tuner.search.schedulers.registry import SCHEDULERS
+from tuner.search.schedulers.registry import scheduler_of
 from tuner.space.read import read_search_file
 from tuner.study.folder import Folder
 
@@ -35,7 +35,7 @@ def run_in_this_process(place: Path, trials: int) -> None:
         ledger = Ledger(
             log,
             Proposer(file.space, algorithm=search.algorithm, seed=search.seed, goal=goal, points=search.points),
-            SCHEDULERS[file.scheduler.type](file.scheduler, goal),
+            scheduler_of(file.scheduler, goal),
             goal=goal,
             seed=search.seed,
             trials=trials,

@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 
 from tests.leaderboard.logs import NOON, trial
 from tuner.facts.records import Decision, Goal, State
+from tuner.facts.rungs import is_exempt
 from tuner.journal.events import Event, Open, Rung
 from tuner.journal.history import History
 from tuner.leaderboard.rung_correlation import FEWEST, RungCorrelation, rung_correlations
@@ -82,3 +83,14 @@ def test_every_rung_is_there_and_nothing_without_rungs() -> None:
     curves = [[0.1, 0.1 * n, 0.3] for n in range(12)]
     assert [found.epoch for found in rung_correlations(search(curves, (2, 1)), Goal.MAXIMIZE)] == [1, 2]
     assert rung_correlations(search(curves, ()), Goal.MAXIMIZE) == ()
+
+
+def test_exempt_trials_are_looked_at_by_themselves() -> None:
+    """Rungs rank the survivors well and all trials, of whom those that are exempt are a sample, badly."""
+    curves = [[-0.01 * n, 0.01 * n] if is_exempt(n, 0.3) else [1 + 0.01 * n, 2 + 0.01 * n] for n in range(60)]
+    (found,) = rung_correlations(search(curves), Goal.MAXIMIZE, 0.3)
+    assert found.exempt is not None and found.exempt.trials == sum(is_exempt(n, 0.3) for n in range(60))
+    assert found.exempt.value is not None and found.completed.value is not None
+    assert found.exempt.value == found.known < 0 < found.completed.value
+    (few,) = rung_correlations(search(curves[:12]), Goal.MAXIMIZE, 0.3)
+    assert few.exempt is not None and few.exempt.value is None and few.known == few.completed.value

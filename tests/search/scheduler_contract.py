@@ -11,8 +11,9 @@ import pytest
 
 from tests.search.simulation import EPOCHS, Killed, Simulation, scheduler_of
 from tuner.facts.records import Decision, Goal, State
+from tuner.facts.rungs import is_exempt
 from tuner.journal.events import End, Epoch, Rung
-from tuner.journal.history import History
+from tuner.journal.history import History, Trial
 from tuner.journal.log import read_events
 from tuner.search.schedulers.scheduler import Scheduler
 
@@ -101,10 +102,10 @@ class SchedulerContract:
         reasons = {end.stop_reason for end in ends if end is not None and end.state is State.STOPPED}
         assert reasons == ({self.name} if self.stops else set())
 
-    @pytest.mark.parametrize("slots", [1, 8])
-    def test_decisions_are_a_function_of_the_log_before_them(self, tmp_path: Path, slots: int) -> None:
-        Simulation(tmp_path, trials=40, slots=slots, scheduler=self.name).run()
-        fresh = self.fresh()
+    @pytest.mark.parametrize(("slots", "exempt"), [(1, 0.0), (8, 0.0), (8, 0.4)])
+    def test_decisions_are_a_function_of_the_log_before_them(self, tmp_path: Path, slots: int, exempt: float) -> None:
+        Simulation(tmp_path, trials=40, slots=slots, scheduler=self.name, exempt=exempt).run()
+        fresh = self.fresh(exempt=exempt)
         expected: dict[tuple[int, int], Decision] = {}
         written: dict[tuple[int, int], Decision] = {}
         for event in read_events(tmp_path):
@@ -118,18 +119,18 @@ class SchedulerContract:
         assert written == expected
         assert bool(written) is self.stops
 
-    def test_killed_and_resumed_it_decides_the_same(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("exempt", [0.0, 0.4])
+    def test_killed_and_resumed_it_decides_the_same(self, tmp_path: Path, exempt: float) -> None:
+        options = {"trials": 40, "scheduler": self.name, "algorithm": "random", "exempt": exempt}
         straight, broken = tmp_path / "straight", tmp_path / "broken"
         straight.mkdir()
         broken.mkdir()
-        Simulation(straight, trials=40, scheduler=self.name, algorithm="random").run()
+        Simulation(straight, **options).run()
         chance = random.Random(2)
         kills = 0
         while True:
             try:
-                Simulation(broken, trials=40, scheduler=self.name, algorithm="random").run(
-                    die_after=chance.randrange(3, 30)
-                )
+                Simulation(broken, **options).run(die_after=chance.randrange(3, 30))
                 break
             except Killed:
                 kills += 1
@@ -150,3 +151,22 @@ class SchedulerContract:
         assert number is not None
         end = Simulation(tmp_path, trials=40, slots=4, scheduler=self.name).ledger.history.trials[number].end
         assert end is not None and (end.state, end.stop_reason) == (State.STOPPED, self.name)
+
+    def test_exempt_trials_run_to_their_end_and_the_others_as_if_there_were_none(self, tmp_path: Path) -> None:
+        trials: dict[float, dict[int, Trial]] = {}
+        for share in (0.0, 0.4):
+            folder = tmp_path / str(share)
+            folder.mkdir()
+            simulation = Simulation(folder, trials=60, scheduler=self.name, algorithm="random", exempt=share)
+            trials[share] = simulation.run().history.trials
+        exempt = {n for n in range(60) if is_exempt(n, 0.4)}
+        for n, trial in trials[0.4].items():
+            without = trials[0.0][n]
+            if n not in exempt:
+                assert [*trial.epochs] == [*without.epochs] and trial.state is without.state
+            elif without.state is State.STOPPED:
+                assert trial.state is State.COMPLETED and trial.last_epoch == EPOCHS
+                assert trial.rungs[-1].decision is Decision.EXEMPT  # the log tells where it would have been stopped
+                assert trial.rungs[-1].epoch == without.last_epoch
+        let_off = [n for n in exempt if trials[0.0][n].state is State.STOPPED]
+        assert bool(let_off) is self.stops

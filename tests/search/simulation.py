@@ -11,7 +11,7 @@ from tuner.journal.log import open_log
 from tuner.search.ledger import Ledger
 from tuner.search.messages import Assignment, Ended, Message, Report, Started
 from tuner.search.proposer import Proposer
-from tuner.search.schedulers.registry import SCHEDULERS
+from tuner.search.schedulers import registry
 from tuner.search.schedulers.scheduler import Scheduler
 from tuner.space.algorithms import defaults_of
 from tuner.space.domains import Constant, Integer, Listed, Real
@@ -71,7 +71,7 @@ def settings_of(scheduler: str, **changes: Any) -> Settings:
 
 def scheduler_of(name: str, goal: Goal = Goal.MAXIMIZE, **changes: Any) -> Scheduler:
     """Return a fresh scheduler."""
-    return SCHEDULERS[name](settings_of(name, **changes), goal)
+    return registry.scheduler_of(settings_of(name, **changes), goal)
 
 
 def curve(config: dict[str, Any], epoch: int) -> float:
@@ -100,6 +100,7 @@ class Simulation:
         scheduler: str = "asha",
         seed: int = 0,
         settings: dict[str, Any] | None = None,
+        exempt: float = 0.0,
         **options: Any,
     ) -> None:
         """Args: settings: the sampler's, None for its defaults; options: further ones of the ledger, and points."""
@@ -115,7 +116,7 @@ class Simulation:
         self.ledger = Ledger(
             self.log,
             self.proposer,
-            scheduler_of(scheduler),
+            scheduler_of(scheduler, **({"exempt": exempt} if exempt else {})),
             goal=Goal.MAXIMIZE,
             seed=seed,
             trials=trials,

@@ -10,7 +10,7 @@ import pytest
 from tests.search.scheduler_contract import SchedulerContract, report, train
 from tests.search.simulation import scheduler_of, settings_of
 from tuner.facts.records import Decision, Goal
-from tuner.facts.rungs import Bracket, bracket_of, hyperband_brackets
+from tuner.facts.rungs import Bracket, bracket_of, hyperband_brackets, is_exempt
 from tuner.search.schedulers.registry import SCHEDULERS
 from tuner.space.algorithms import SCHEDULERS as NAMES
 
@@ -121,6 +121,23 @@ def test_a_trial_is_compared_within_its_bracket() -> None:
     assert report(scheduler, second[0], 3, 0.1) is GO
     assert report(scheduler, second[1], 3, 0.05) is STOP
     assert [report(scheduler, last[0], epoch, -1.0) for epoch in range(1, 28)] == [None] * 27
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.1, 0.5, 0.99])
+def test_of_any_trials_in_a_row_the_share_is_exempt(share: float) -> None:
+    for first in (0, 7, 10**6):
+        count = 0
+        for trials, number in enumerate(range(first, first + 2000), start=1):
+            count += is_exempt(number, share)
+            assert abs(count - share * trials) < 3
+
+
+def test_every_bracket_has_its_share_of_exempt_trials() -> None:
+    """So that the exempt ones are a fair sample whatever the scheduler."""
+    brackets = hyperband_brackets(1, 3, 27)
+    trials = Counter(bracket_of(number, brackets) for number in range(5000))
+    exempt = Counter(bracket_of(number, brackets) for number in range(5000) if is_exempt(number, 0.1))
+    assert all(0.08 < exempt[index] / trials[index] < 0.12 for index in range(len(brackets)))
 
 
 def rising(offset: float, epoch: int) -> float:

@@ -55,9 +55,12 @@ def run(args: argparse.Namespace) -> int:
 
 def epochs_at_most(file: SearchFile) -> int | None:
     """Return how many epochs all trials have together if none is stopped; None where a trial's budget is open."""
+    return None if file.scheduler.max_epochs is None else _trials_at_most(file) * file.scheduler.max_epochs
+
+
+def _trials_at_most(file: SearchFile) -> int:
     size = file.space.size()
-    trials = file.search.trials if size is None else min(size, file.search.trials)
-    return None if file.scheduler.max_epochs is None else trials * file.scheduler.max_epochs
+    return file.search.trials if size is None else min(size, file.search.trials)
 
 
 def _samples(file: SearchFile, count: int) -> list[dict[str, object]]:
@@ -93,6 +96,10 @@ def _summary(file: SearchFile) -> Iterator[str]:
     if search.options:
         yield _line("", ", ".join(f"{name} {_spelled(value)}" for name, value in search.options.items()))
     yield _line("stops early", _stops(file.scheduler))
+    if file.scheduler.exempt:
+        trials = _trials_at_most(file)
+        exempt = round(file.scheduler.exempt * trials)
+        yield _line("", f"about {exempt:,} of {trials:,} trials are exempt and run to their end")
     yield _line("a trial", f"CPUs {resources.cpus_per_trial:g}, GPUs {resources.gpus_per_trial:g}")
     bound = epochs_at_most(file)
     yield _line("epochs", "as many as the trainable yields" if bound is None else f"at most {bound:,}")
@@ -106,7 +113,8 @@ def _stops(scheduler: Scheduler) -> str:
     """Return what stops trials, and at which epochs."""
     if scheduler.type == "median":
         last = "" if scheduler.max_epochs is None else f" to {scheduler.max_epochs - 1}"
-        options = ", ".join(f"{name} {_spelled(value)}" for name, value in scheduler.options.items())
+        others = {name: value for name, value in scheduler.options.items() if name != "exempt"}
+        options = ", ".join(f"{name} {_spelled(value)}" for name, value in others.items())
         return f"median, at epochs {scheduler.grace_period}{last}; {options}"
     rungs = [f"rungs at {', '.join(map(str, item.rungs))}" if item.rungs else "no rungs" for item in scheduler.brackets]
     if scheduler.type != "hyperband":

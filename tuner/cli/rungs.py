@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuner.leaderboard.rung_correlation import Correlation, RungCorrelation
+    from tuner.leaderboard.rung_correlation import RungCorrelation
 
 #: Rungs of a sentence; median, which may stop a trial at any epoch, has many.
 _MOST = 6
@@ -14,10 +14,10 @@ _MOST = 6
 
 def rung_sentence(rungs: Sequence[RungCorrelation]) -> str:
     """Return how far each rung ranks as the end does; an empty text where too few trials have completed."""
-    known = [(rung.epoch, rung.completed) for rung in rungs if rung.completed.value is not None]
+    known = [rung for rung in rungs if rung.known is not None]
     if not known:
         return ""
-    said = ", ".join(f"at epoch {epoch} {_spelled(found)}" for epoch, found in known[:_MOST])
+    said = ", ".join(f"at epoch {rung.epoch} {_spelled(rung)}" for rung in known[:_MOST])
     more = len(known) - _MOST
     return f"rank correlation with the final score: {said}" + (f", and {more} epochs more" if more > 0 else "")
 
@@ -27,8 +27,7 @@ def rung_warning(rungs: Sequence[RungCorrelation]) -> str:
     from tuner.leaderboard.rung_correlation import LOW
 
     for rung in rungs:
-        value = rung.completed.value
-        if value is not None and value < LOW:
+        if rung.known is not None and rung.known < LOW:
             return (
                 f"warning: epoch {rung.epoch} is a poor judge of the end (a rank correlation below {LOW}), so "
                 "that good trials may have been stopped there; a larger scheduler.grace_period stops later"
@@ -36,5 +35,11 @@ def rung_warning(rungs: Sequence[RungCorrelation]) -> str:
     return ""
 
 
-def _spelled(found: Correlation) -> str:
-    return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f}, {found.trials:,} trials)"
+def _spelled(rung: RungCorrelation) -> str:
+    """Return the correlation over all that completed, and that over the exempt ones where there are enough of them."""
+    groups = {"trials": rung.completed, "exempt ones": rung.exempt}
+    return "; ".join(
+        f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f}, {found.trials:,} {name})"
+        for name, found in groups.items()
+        if found is not None and found.value is not None
+    )

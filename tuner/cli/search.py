@@ -15,7 +15,7 @@ from tuner.facts.addresses import is_address
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
 from tuner.facts.printable import printable
 from tuner.facts.ray_job import in_ray_job
-from tuner.facts.records import IN_OWN_FILES, Goal
+from tuner.facts.records import IN_OWN_FILES
 
 if TYPE_CHECKING:
     from tuner.space.searchfile import SearchFile
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
             print(json.dumps({"version": 1, "search": file.name, "dry_run": outcome.reason}))
         print(f"{args.file}: good; {outcome.reason}", file=sys.stderr)
         return outcome.code
-    _print_rungs(outcome.folder, file.metric.goal)
+    _print_rungs(outcome.folder, file)
     _print_result(outcome, args)
     if outcome.code in (ExitCode.OK, ExitCode.TRIAL_FAILED) and (commands := _next_commands(file, outcome.folder)):
         print("next: " + "\n      ".join(commands), file=sys.stderr)
@@ -141,14 +141,14 @@ def _next_commands(file: SearchFile, folder: Path) -> list[str]:
     return commands
 
 
-def _print_rungs(folder: Path, goal: Goal) -> None:
+def _print_rungs(folder: Path, file: SearchFile) -> None:
     """Say on stderr whether the rungs rank trials, and warn where one does not."""
     from tuner.cli.rungs import rung_sentence, rung_warning
     from tuner.journal.history import History
     from tuner.journal.log import read_events
     from tuner.leaderboard.rung_correlation import rung_correlations
 
-    rungs = rung_correlations(History(read_events(folder)), goal)
+    rungs = rung_correlations(History(read_events(folder)), file.metric.goal, file.scheduler.exempt)
     for sentence in filter(None, (rung_sentence(rungs), rung_warning(rungs))):
         print(sentence, file=sys.stderr)
 

@@ -37,6 +37,7 @@ class Decision(StrEnum):
 
     CONTINUE = "continue"
     STOP = "stop"
+    EXEMPT = "exempt"  # it would be stopped, and goes on since its number is exempt
 
 
 class Goal(StrEnum):

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 #: 2^64 over the golden ratio, rounded to odd: its multiples modulo 2^64 are spread evenly (Knuth, TAOCP 3, 6.4).
 _GOLDEN = 0x9E3779B97F4A7C15
+#: 2^64 times the fraction of the square root of two, rounded to odd. It, the golden ratio and 1 have no integer
+#: relation, so that who is exempt says nothing of the bracket (Weyl 1916, on uniform distribution modulo one).
+_ROOT_OF_TWO = 0x6A09E667F3BCC909
 _WHOLE = 1 << 64
 
 
@@ -87,3 +90,13 @@ def bracket_of(number: int, brackets: Sequence[Bracket]) -> int:
         if place < below * _WHOLE:
             return index
     raise AssertionError("a place is below the sum of all shares")
+
+
+def is_exempt(number: int, share: float) -> bool:
+    """Return whether a trial is exempt from being stopped: a function of its number alone.
+
+    Args:
+        number: The trial's.
+        share: Of the trials, from 0 to below 1. Of any trials in a row that share is exempt, to within a few.
+    """
+    return (number + 1) * _ROOT_OF_TWO % _WHOLE < share * _WHOLE

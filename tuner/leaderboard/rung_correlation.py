@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import NormalDist, StatisticsError, correlation
 
 from tuner.facts.records import Goal, State
+from tuner.facts.rungs import is_exempt
 from tuner.journal.history import History, Trial
 
 #: Fewer trials say nothing: with nine, the interval of a correlation of 0.5 goes from -0.29 to 0.88.
@@ -46,17 +47,31 @@ class RungCorrelation:
         epoch: The rung.
         completed: Over all trials that completed. Those that were stopped have no final score, so that this is the
             correlation among survivors, who are more alike than all trials are.
+        exempt: Over those that are exempt from stopping, a fair sample of all; None where none is.
     """
 
     epoch: int
     completed: Correlation
+    exempt: Correlation | None = None
+
+    @property
+    def known(self) -> float | None:
+        """The correlation over exempt trials where enough of them have completed, otherwise that over all; or None."""
+        if self.exempt is not None and self.exempt.value is not None:
+            return self.exempt.value
+        return self.completed.value
 
 
-def rung_correlations(history: History, goal: Goal) -> tuple[RungCorrelation, ...]:
+def rung_correlations(history: History, goal: Goal, exempt: float = 0) -> tuple[RungCorrelation, ...]:
     """Return each rung's correlation between the value at it and the final score, rungs ascending.
 
     A rung is an epoch at which some trial was judged; the final score is the best of a trial's epochs, as ``score`` of
     the leaderboard is.
+
+    Args:
+        history: What happened.
+        goal: Of the metric.
+        exempt: Share of the trials that are exempt from stopping.
     """
     rungs = sorted({rung.epoch for trial in history.trials.values() for rung in trial.rungs})
     scores = {
@@ -65,7 +80,11 @@ def rung_correlations(history: History, goal: Goal) -> tuple[RungCorrelation, ..
         if trial.state is State.COMPLETED and (best := trial.best(goal)) is not None
     }
     completed = [history.trials[number] for number in scores]
-    return tuple(RungCorrelation(epoch, _over(completed, epoch, scores)) for epoch in rungs)
+    free = [trial for trial in completed if is_exempt(trial.number, exempt)]
+    return tuple(
+        RungCorrelation(epoch, _over(completed, epoch, scores), _over(free, epoch, scores) if exempt else None)
+        for epoch in rungs
+    )
 
 
 def _over(trials: Collection[Trial], epoch: int, scores: dict[int, float]) -> Correlation:

@@ -91,13 +91,15 @@ def status_of(folder: Path) -> Status:
 
 
 def described(folder: Path) -> tuple[SearchInfo, Mapping[str, Any]]:
-    """Return the search in a folder, and its settings below ``search``; raises as ``status_of`` does."""
+    """Return the search in a folder, and its settings; raises as ``status_of`` does."""
     path = folder / SETTINGS_FILE
     if not path.exists():
         raise UsageError(f"{relative_to_cwd(folder)} holds no search that has begun")
     try:
         record = json.loads(regular_file(path).read_bytes())
-        return SearchInfo.from_json(record), record["settings"]["search"]
+        settings = record["settings"]
+        _ = settings["search"]["trials"], settings["search"]["time_budget"], _exempt(settings)
+        return SearchInfo.from_json(record), settings
     except (OSError, ValueError, KeyError, TypeError, RecursionError, ResultsDamagedError) as error:
         raise ResultsDamagedError(f"{relative_to_cwd(path)} is damaged: {error}") from error
 
@@ -111,7 +113,8 @@ def _status(
     if holder is not None and opened is not None and history.closed is None:
         active = history.active_seconds + max(0.0, now - opened.at)
     score, number = _best(history, info.goal)
-    trials = settings["trials"] if opened is None else opened.trials
+    search = settings["search"]
+    trials = search["trials"] if opened is None else opened.trials
     times = [event.at for event in events if not isinstance(event, Start)]  # whose clock is another machine's
     return Status(
         info=info,
@@ -125,10 +128,15 @@ def _status(
         began_at=times[0] if times else None,
         last_event_at=times[-1] if times else None,
         active_seconds=active,
-        time_budget=settings["time_budget"],
-        seconds_left=None if holder is None else _seconds_left(history, trials, active, settings["time_budget"], now),
-        rungs=rung_correlations(history, info.goal),
+        time_budget=search["time_budget"],
+        seconds_left=None if holder is None else _seconds_left(history, trials, active, search["time_budget"], now),
+        rungs=rung_correlations(history, info.goal, _exempt(settings)),
     )
+
+
+def _exempt(settings: Mapping[str, Any]) -> float:
+    """Return the share of exempt trials; 0 in a search that was made before there were any."""
+    return float(settings.get("scheduler", {}).get("exempt", 0))
 
 
 def _states(history: History, *, live: bool) -> dict[str, int]:

@@ -141,6 +141,16 @@ SCHEDULER_FIELDS: tuple[Field, ...] = (
         applies={"type": ("asha", "hyperband")},
     ),
     Field(
+        "exempt",
+        Kind.REAL,
+        0,
+        "Share of the trials that are never stopped; they show whether stopping is safe.",
+        minimum=0,
+        maximum=1,
+        below=True,
+        applies={"type": ("asha", "hyperband", "median")},
+    ),
+    Field(
         "n_startup_trials",
         Kind.INTEGER,
         5,

@@ -95,6 +95,11 @@ class Scheduler:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def exempt(self) -> float:
+        """Return the share of the trials that are never stopped."""
+        return float(self.options.get("exempt", 0))
+
+    @property
     def brackets(self) -> tuple[Bracket, ...]:
         """Return the brackets that trials are spread over: one with asha, none where no epoch is a rung."""
         if self.type not in ("asha", "hyperband") or self.grace_period is None or self.max_epochs is None:

@@ -14,7 +14,7 @@ from tuner.journal.log import Log
 from tuner.leaderboard.info import SearchInfo
 from tuner.search.ledger import Ledger
 from tuner.search.proposer import Proposer
-from tuner.search.schedulers.registry import SCHEDULERS
+from tuner.search.schedulers.registry import scheduler_of
 from tuner.space.searchfile import SearchFile
 from tuner.storage.copies import attach
 from tuner.study.drive import drive, exit_code
@@ -186,7 +186,7 @@ def _ledger(file: SearchFile, log: Log, concurrent: int) -> Ledger:
             points=search.points,
             options=search.options,
         ),
-        SCHEDULERS[file.scheduler.type](file.scheduler, goal),
+        scheduler_of(file.scheduler, goal),
         goal=goal,
         seed=search.seed,
         trials=search.trials,

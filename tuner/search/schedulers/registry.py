@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from tuner.facts.records import Goal
 from tuner.search.schedulers.asha import Asha
+from tuner.search.schedulers.exempting import Exempting
 from tuner.search.schedulers.hyperband import Hyperband
 from tuner.search.schedulers.median import Median
 from tuner.search.schedulers.none import RunAll
@@ -19,3 +20,9 @@ SCHEDULERS: Mapping[str, Callable[[Settings, Goal], Scheduler]] = {
     "median": Median,
     "none": RunAll,
 }
+
+
+def scheduler_of(settings: Settings, goal: Goal) -> Scheduler:
+    """Return the scheduler that a search file describes, fresh."""
+    scheduler = SCHEDULERS[settings.type](settings, goal)
+    return Exempting(scheduler, settings.exempt) if settings.exempt else scheduler

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from tuner.facts.records import Decision
 from tuner.journal.events import Event
 
 
 class Scheduler(Protocol):
-    """Judges trials by what the log says of others.
+    """Judges trials by what the log says of others."""
 
-    Attributes:
-        name: That in the search file, and the stop reason of trials that it stops.
-    """
-
-    name: ClassVar[str]
+    @property
+    def name(self) -> str:
+        """That in the search file, and the stop reason of trials that it stops."""
 
     def observe(self, event: Event) -> None:
         """Take in the log's next event that counts."""
