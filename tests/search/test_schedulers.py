@@ -10,7 +10,7 @@ import pytest
 from tests.search.scheduler_contract import SchedulerContract, report, train
 from tests.search.simulation import scheduler_of, settings_of
 from tuner.facts.records import Decision, Goal
-from tuner.facts.rungs import Bracket, bracket_of, hyperband_brackets, is_exempt
+from tuner.facts.rungs import Bracket, bracket_of, hyperband_brackets, is_exempt, rung_levels
 from tuner.search.schedulers.registry import SCHEDULERS
 from tuner.space.algorithms import SCHEDULERS as NAMES
 
@@ -72,6 +72,15 @@ def test_epochs_between_rungs_are_not_judged(epoch: int) -> None:
 @pytest.mark.parametrize("epoch", [1, 3, 9])
 def test_rungs_are_powers_of_the_factor(epoch: int) -> None:
     assert judge([0.9], epoch=epoch) == [GO]
+
+
+@pytest.mark.parametrize(("factor", "power"), [(3, 5), (10, 3), (10, 6), (10, 9), (1000, 3), (2, 29)])
+def test_rungs_are_exact_where_logarithms_are_not(factor: int, power: int) -> None:
+    """log(10^6) / log(10) is 5.999..., by which a rung would be lost; a budget one epoch longer has one rung more."""
+    every = tuple(factor**exponent for exponent in range(power))
+    assert rung_levels(1, factor, factor**power) == every
+    assert rung_levels(1, factor, factor**power + 1) == (*every, factor**power)
+    assert rung_levels(7, factor, 7 * factor**power) == tuple(7 * level for level in every)
 
 
 def test_brackets_are_those_of_the_paper() -> None:
