@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from rich.console import Console
 
-from tests.leaderboard.logs import NOON, demo, trial, write_search
+from tests.leaderboard.logs import INFO, NOON, demo, trial, write_search
 from tuner.cli.main import main
-from tuner.facts.records import LEADERBOARD_COLUMNS, State
+from tuner.facts.records import LEADERBOARD_COLUMNS, Goal, Metric, State
 from tuner.journal.events import Open
 
 
@@ -177,3 +178,39 @@ def test_a_terminal_gets_colours_and_a_pipe_does_not(
     monkeypatch.setenv("TERM", "xterm-256color")
     assert Console().is_terminal
     assert "\x1b[32mcompleted" in call(capsys, "--results", results)[0]
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> str:
+    """Three on the front, one behind it, one that was stopped."""
+    info = replace(INFO, further=(Metric("size", Goal.MINIMIZE),))
+    scores = [(0.7, 1.0), (0.9, 9.0), (0.8, 4.0), (0.75, 5.0)]
+    events = [event for n, (score, size) in enumerate(scores) for event in trial(n, [score], metrics={"size": size})]
+    events += trial(4, [0.99], State.STOPPED, reason="asha", metrics={"size": 0.0})
+    write_search(tmp_path / "several" / "demo", [Open(at=NOON, slots=1, trials=5), *events], info)
+    return str(tmp_path / "several")
+
+
+def test_the_front_is_listed_by_the_first_metric_with_all_of_them(
+    several: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, err = call(capsys, "--results", several, "--pareto")
+    head, *rows = (line.split() for line in out.splitlines())
+    assert head[:6] == ["rank", "pareto_rank", "number", "state", "score", "metric_size"]
+    assert [row[:6] for row in rows[:3]] == [
+        ["1", "1", "1", "completed", "0.9000", "9"],
+        ["2", "1", "2", "completed", "0.8000", "4"],
+        ["4", "1", "0", "completed", "0.7000", "1"],
+    ]
+    assert not rows[3:] or rows[3][0] == "same"
+    assert "score is val_accuracy, to maximize; also size, to minimize" in err
+    some = call(capsys, "--results", several, "--pareto", "--where", "score < 0.9 or lr > 9", "--json")[0]
+    assert [item["number"] for item in json.loads(some)["trials"]] == [2, 0]
+    assert [item["name"] for item in json.loads(some)["metrics"]] == ["val_accuracy", "size"]
+
+
+def test_a_front_needs_several_metrics(results: str, several: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "demo has one metric, val_accuracy; a Pareto front needs several" in refused(
+        capsys, "--results", results, "--pareto"
+    )
+    assert "--where 'lr >'" in refused(capsys, "--results", several, "--pareto", "--where", "lr >")

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.search.simulation import CONDITIONAL, EPOCHS, FINITE, Killed, Simulation, parameter, space_of
-from tuner.facts.records import Goal, Origin, State
+from tuner.facts.records import Goal, Metric, Origin, State
 from tuner.journal.events import Ask, End, Epoch
 from tuner.journal.history import History
 from tuner.journal.log import read_events
@@ -33,6 +33,7 @@ class SamplerContract:
         unit: Two numbers between 0 and 1, as it can search them.
         trials: How many trials searches have.
         checked: Every how manieth proposal is looked at again.
+        several: Whether it can search by several metrics.
     """
 
     algorithm: ClassVar[str]
@@ -41,6 +42,7 @@ class SamplerContract:
     unit: ClassVar[Real] = Real(0.0, 1.0)
     trials: ClassVar[int] = 30
     checked: ClassVar[int] = 3
+    several: ClassVar[bool] = True
 
     def simulation(self, folder: Path, **options: Any) -> Simulation:
         options = {"trials": self.trials, "space": self.space, **options}
@@ -71,14 +73,23 @@ class SamplerContract:
     @pytest.mark.parametrize("slots", [1, 8])
     def test_each_proposal_is_a_function_of_the_log_before_it(self, tmp_path: Path, slots: int) -> None:
         """With trials that are stopped and that diverge, and up to seven that run."""
-        self.simulation(tmp_path, slots=slots).run()
+        self.assert_function_of_the_log(tmp_path, slots=slots)
+
+    def test_so_it_is_with_several_metrics(self, tmp_path: Path) -> None:
+        """One of them is a sum over epochs, one is reported by each."""
+        if self.several:
+            seconds, size = Metric("train_seconds", Goal.MINIMIZE), Metric("size", Goal.MINIMIZE)
+            self.assert_function_of_the_log(tmp_path, slots=4, further=(seconds, size))
+
+    def assert_function_of_the_log(self, tmp_path: Path, *, slots: int, further: tuple[Metric, ...] = ()) -> None:
+        self.simulation(tmp_path, slots=slots, further=further).run()
         events = read_events(tmp_path)
         ends = {event.state for event in events if isinstance(event, End)}
         assert {State.COMPLETED, State.STOPPED} <= ends
         for position, event in enumerate(events):
             if not isinstance(event, Ask) or (event.n + 1) % self.checked:
                 continue
-            fresh = self.proposer(self.space)
+            fresh = self.proposer(self.space, further=further)
             for before in events[:position]:
                 fresh.observe(before)
             assert fresh.propose(event.n) == Proposal(

@@ -103,13 +103,14 @@ class Simulation:
         exempt: float = 0.0,
         **options: Any,
     ) -> None:
-        """Args: settings: the sampler's, None for its defaults; options: further ones of the ledger, and points."""
+        """Args: settings: the sampler's, None for its defaults; options: the ledger's, and points, further metrics."""
         self.log = open_log(folder)
         self.proposer = Proposer(
             space,
             algorithm=algorithm,
             seed=seed,
             goal=Goal.MAXIMIZE,
+            further=options.pop("further", ()),
             points=options.pop("points", ()),
             options=settings,
         )
@@ -153,6 +154,8 @@ class Simulation:
         if math.isnan(value):
             ended = Ended(State.DIVERGED, "nan")
         else:
-            report = Report(epoch, value, {}, seconds=0.0, memory_mb=None, checkpoint=f"a{assignment.attempt}-e{epoch}")
+            depth = float(assignment.config["depth"])
+            checkpoint = f"a{assignment.attempt}-e{epoch}"
+            report = Report(epoch, value, {"size": 10 * depth}, seconds=depth, memory_mb=None, checkpoint=checkpoint)
             ended = Ended(State.COMPLETED, "budget") if epoch == EPOCHS else None
         return self.ledger.receive(Message(assignment.number, assignment.attempt, started, report, ended))

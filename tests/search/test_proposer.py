@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from optuna.trial import TrialState
 
 from tests.search.simulation import CONDITIONAL, Simulation, parameter, space_of
 from tuner.facts.errors import UsageError
-from tuner.facts.records import Decision, Goal, Origin, State
+from tuner.facts.records import Decision, Goal, Metric, Origin, State
 from tuner.facts.seeds import derived_seed
 from tuner.journal.events import Ask, End, Epoch, Rung
 from tuner.search.proposer import Proposer
@@ -124,6 +125,44 @@ def test_optuna_hears_the_truth() -> None:
     assert told[1].value == 0.8  # its best epoch, not its last
     assert told[2].intermediate_values == {3: 0.3}
     assert told[3].value == 0.3  # the worst score so far
+
+
+def test_optuna_hears_the_truth_about_several_metrics() -> None:
+    further = (Metric("train_seconds", Goal.MINIMIZE), Metric("size", Goal.MINIMIZE))
+    target = proposer(CONDITIONAL, further=further)
+    for n in range(4):
+        begin(target, n)
+    for number, (score, size, seconds) in enumerate([(0.4, 50.0, 2.0), (0.8, 30.0, 3.0), (0.6, 20.0, 4.0)], start=1):
+        target.observe(replace(epoch(0, number, score), metrics={"size": size}, seconds=seconds))
+    target.observe(end(0, State.COMPLETED))
+    target.observe(replace(epoch(1, 3, 0.3), metrics={"size": 10.0}, seconds=99.0))
+    target.observe(Rung(at=0.0, n=1, attempt=1, epoch=3, value=0.3, decision=Decision.STOP))
+    target.observe(end(1, State.STOPPED))
+    target.observe(end(2, State.DIVERGED))
+    target.observe(end(3, State.FAILED))
+    sampler = target.sampler
+    assert isinstance(sampler, Tpe)
+    told = [sampler.study.get_trials()[sampler.numbers[n]] for n in range(4)]
+    assert told[0].values == [0.8, 9.0, 30.0]  # its best epoch's, and all its seconds
+    assert (told[1].state, told[1].values, told[1].constraints) == (TrialState.PRUNED, None, {"stopped": 1 / 3})
+    assert told[2].values == [0.3, 99.0, 50.0]  # the worst of each so far
+    assert told[3].state is TrialState.FAIL
+    assert CONDITIONAL.allows(target.propose(4).config)
+
+
+def test_a_stopped_trial_is_no_good_example_of_several_metrics() -> None:
+    """All that completed lie below 0.2, all that were stopped, many more, above 0.8, the better the higher."""
+    target = proposer(space_of(parameter("a", Real(0.0, 1.0))), further=(Metric("size", Goal.MINIMIZE),))
+    for n in range(60):
+        place = (n % 12) / 60 if n % 12 == 0 else 0.8 + n / 300
+        target.observe(Ask(at=0.0, n=n, config={"a": place, "seed": 1}, origin=Origin.RANDOM))
+        target.observe(replace(epoch(n, 3, place), metrics={"size": 1 - place}))
+        if n % 12 == 0:
+            target.observe(end(n, State.COMPLETED))
+        else:
+            target.observe(Rung(at=0.0, n=n, attempt=1, epoch=3, value=place, decision=Decision.STOP))
+            target.observe(end(n, State.STOPPED))
+    assert sum(target.propose(n).config["a"] < 0.5 for n in range(60, 80)) > 15
 
 
 def test_a_point_that_ran_already_is_replaced_and_not_called_a_point() -> None:

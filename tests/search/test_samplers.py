@@ -16,7 +16,7 @@ from scipy.stats import qmc
 
 from tests.search.sampler_contract import SamplerContract
 from tests.search.simulation import CONDITIONAL, FINITE, Simulation, curve, parameter, space_of
-from tuner.facts.records import Goal, Origin
+from tuner.facts.records import Goal, Metric, Origin
 from tuner.journal.events import Ask, End, Epoch, Rung
 from tuner.journal.log import read_events
 from tuner.search.proposer import Proposer
@@ -37,6 +37,7 @@ class TestRandom(SamplerContract):
 
 class TestCmaEs(SamplerContract):
     algorithm = "cmaes"
+    several = False
 
 
 class TestQmc(SamplerContract):
@@ -102,8 +103,8 @@ def minimized(algorithm: str, seed: int, trials: int, *, space: Space = CUBE, sl
     return min(values)
 
 
-def finish(target: Proposer, n: int, score: float) -> None:
-    report: dict[str, Any] = {"metrics": {}, "seconds": 0.0, "memory_mb": None, "checkpoint": None}
+def finish(target: Proposer, n: int, score: float, metrics: dict[str, float] | None = None) -> None:
+    report: dict[str, Any] = {"metrics": metrics or {}, "seconds": 0.0, "memory_mb": None, "checkpoint": None}
     target.observe(Epoch(at=0.0, n=n, attempt=1, epoch=1, score=score, **report))
     target.observe(End(at=0.0, n=n, attempt=1, state="completed", stop_reason="budget"))  # type: ignore[arg-type]
 
@@ -115,6 +116,38 @@ def typical(algorithm: str, trials: int, seeds: int = 5, **settings: Any) -> flo
 
 def test_cmaes_comes_much_closer_than_random() -> None:
     assert typical("cmaes", 150) < typical("random", 150) / 20
+
+
+LINE = space_of(*(parameter(name, Real(0.0, 1.0)) for name in "abc"))
+
+
+def dominated(algorithm: str, seed: int, **settings: Any) -> float:
+    """Return the area below (1, 1) that 80 trials dominate, of two metrics that pull ``a`` to different ends."""
+    options = {**defaults_of("search", algorithm), **settings}
+    size = Metric("size", Goal.MINIMIZE)
+    target = Proposer(LINE, algorithm=algorithm, seed=seed, goal=Goal.MINIMIZE, further=(size,), options=options)
+    front: list[tuple[float, float]] = []
+    for n in range(80):
+        proposal = target.propose(n)
+        target.observe(Ask(at=0.0, n=n, config={**proposal.config, "seed": 1}, origin=proposal.origin))
+        a, b, c = (proposal.config[name] for name in "abc")
+        off = (b - 0.3) ** 2 + (c - 0.6) ** 2
+        front.append(((a - 0.1) ** 2 + off, (a - 0.9) ** 2 + off))
+        finish(target, n, front[-1][0], {"size": front[-1][1]})
+    area, lowest = 0.0, 1.0
+    for first, second in sorted(front):
+        if first < 1 and second < lowest:
+            area += (1 - first) * (lowest - second)
+            lowest = second
+    return area
+
+
+@pytest.mark.parametrize(("algorithm", "settings"), [("tpe", {}), ("nsga2", {"population_size": 10})])
+def test_a_sampler_of_several_metrics_finds_a_better_front_than_random(
+    algorithm: str, settings: dict[str, Any]
+) -> None:
+    by_chance = max(dominated("random", seed) for seed in range(3))
+    assert min(dominated(algorithm, seed, **settings) for seed in range(2)) > by_chance
 
 
 def test_cmaes_learns_beside_running_trials() -> None:

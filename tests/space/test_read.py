@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.space.searchfiles import OWN, SMALL, WHOLE, read, write
+from tests.space.searchfiles import OWN, SMALL, WHOLE, complaints, read, write
 from tuner.facts.errors import SearchFileError, UsageError
 from tuner.facts.records import Goal
 from tuner.hyperparameters.table import TRAINABLES
@@ -231,3 +231,26 @@ def test_recorded_settings_read_back_as_the_same_search(tmp_path, monkeypatch, t
     assert json.loads(json.dumps(unchanged.settings())) == settings
     with pytest.raises(SearchFileError, match="'trials' must be"):
         read_settings({**settings, "search": {"trials": -1}}, "search.json", trainables=TRAINABLES)
+
+
+def test_several_metrics_are_read_written_down_and_read_again(tmp_path):
+    listed = "metric: [{name: val_accuracy}, {name: train_seconds}, {name: images_per_second, goal: maximize}]\n"
+    file = read(tmp_path, listed + SMALL)
+    goals = {"val_accuracy": Goal.MAXIMIZE, "train_seconds": Goal.MINIMIZE, "images_per_second": Goal.MAXIMIZE}
+    assert {metric.name: metric.goal for metric in file.metrics} == goals
+    assert file.metric.name == "val_accuracy"
+    assert file.reported == ("images_per_second",)
+    again = read_settings(json.loads(json.dumps(file.settings())), "search.json", trainables=TRAINABLES)
+    assert again.metrics == file.metrics
+    # One in a list is one.
+    assert read(tmp_path, "metric: [{name: val_loss}]\n" + SMALL).settings()["metric"] == {
+        "name": "val_loss",
+        "goal": "minimize",
+    }
+
+
+def test_a_sampler_of_one_metric_is_refused_for_several(tmp_path):
+    found = complaints(
+        tmp_path, "metric: [{name: val_loss}, {name: train_seconds}]\nsearch: {algorithm: cmaes}\n" + SMALL
+    )
+    assert found == [(2, 21, "cmaes follows one metric, and there are 2; take one of tpe, gp, nsga2")]

@@ -73,3 +73,10 @@ def test_every_hyperparameter_is_described_with_its_default():
     for name, field in FIELDS.items():
         assert entries[name]["description"] == field.meaning
         assert entries[name]["default"] == field.default
+
+
+@pytest.mark.parametrize(
+    ("metric", "fits"), [("{name: val_loss}, {name: train_seconds}", True), ("", False), ("3", False)]
+)
+def test_a_list_of_metrics(metric, fits):
+    assert (errors(f"metric: [{metric}]\n{SMALL}") == []) is fits

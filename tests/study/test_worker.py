@@ -32,6 +32,7 @@ def attempt_at(
     after_epoch: int = 0,
     max_epochs: int | None = 9,
     place: str | None = None,
+    further: tuple[str, ...] = (),
 ) -> Attempt:
     """Return an attempt at a trainable whose module holds ``body``, a function ``train`` among it."""
     name = f"mine_{abs(hash((tmp_path, body)))}"
@@ -47,6 +48,7 @@ def attempt_at(
         place=place or str(tmp_path / "results"),
         cpus=1,
         gpus=0,
+        further=further,
     )
     made = Attempt(job, Assignment(number, attempt, {"x": 0.5, "seed": 7}, after_epoch))
     _made.append(made)
@@ -127,6 +129,21 @@ def test_another_number_that_is_not_finite_is_null(tmp_path: Path) -> None:
 def test_a_wrong_report_fails_the_trial_in_one_sentence(tmp_path: Path, reported: str, sentence: str) -> None:
     said = attempt_at(tmp_path, f"def train(config):\n    yield {reported}\n").step()
     assert said.ended is not None and said.ended.state is State.FAILED
+    assert sentence in str(said.ended.error)
+
+
+@pytest.mark.parametrize(
+    ("reported", "state", "sentence"),
+    [
+        ("{'acc': 1.0}", State.FAILED, "did not report the metric 'f1'"),
+        ("{'acc': 1.0, 'f1': float('nan')}", State.DIVERGED, "f1 is not a finite number"),
+    ],
+)
+def test_every_metric_of_several_is_reported_and_finite(
+    tmp_path: Path, reported: str, state: State, sentence: str
+) -> None:
+    said = attempt_at(tmp_path, f"def train(config):\n    yield {reported}\n", further=("f1",)).step()
+    assert said.ended is not None and said.ended.state is state
     assert sentence in str(said.ended.error)
 
 

@@ -89,7 +89,7 @@ def _summary(file: SearchFile) -> Iterator[str]:
     data = "" if file.data is None else f" on {file.data.dataset}, {file.data.validation:,} images for validation"
     yield _line("search", file.name)
     yield _line("trains", file.trainable + data)
-    yield _line("metric", f"{file.metric.goal} {file.metric.name}")
+    yield _line("metric", ", ".join(f"{metric.goal} {metric.name}" for metric in file.metrics))
     limit = "" if search.time_budget is None else f", at most {search.time_budget:g} s"
     points = f", the given points ({len(search.points)}) first" if search.points else ""
     yield _line("proposes", f"{search.algorithm}, {search.trials} trials, seed {search.seed}{limit}{points}")

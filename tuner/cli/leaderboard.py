@@ -6,11 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuner.cli.options import add_search, whole_number
 from tuner.facts.errors import ExitCode, UsageError
 from tuner.facts.printable import printable
+
+if TYPE_CHECKING:
+    from tuner.leaderboard.info import SearchInfo
 
 _FORMATS = ("table", "json", "csv", "md")
 _EXAMPLES = """examples:
@@ -18,6 +21,7 @@ _EXAMPLES = """examples:
   tuner leaderboard cifar10 --where "mixup_alpha > 0.2 and state == 'completed'"
   tuner leaderboard cifar10 --sort train_seconds --columns rank,score,train_seconds,lr
   tuner leaderboard cifar10 --top 0 --format csv > trials.csv
+  tuner leaderboard cifar10 --pareto
 
 --where takes comparisons, and, or, not, in, + - * /. A comparison with a missing value is not true;
 `momentum == null` asks for missing ones. Times are texts in UTC: started_at > '2026-01-31T18:00'.
@@ -30,7 +34,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     add_search(parser)
     parser.add_argument(
-        "--top", metavar="K", type=whole_number(0), default=10, help="rows to show; 0 for all (default: 10)"
+        "--top",
+        metavar="K",
+        type=whole_number(0),
+        help="rows to show; 0 for all (default: 10, all of them with --pareto)",
+    )
+    parser.add_argument(
+        "--pareto",
+        action="store_true",
+        help="of a search with several metrics, the trials that no other beats in all of them",
     )
     parser.add_argument(
         "--sort",
@@ -59,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
     with results_folder(args.results, args.name) as results:
         print_leaderboard(
             find_search(results, args.name),
-            top=args.top,
+            top=(0 if args.pareto else 10) if args.top is None else args.top,
+            pareto=args.pareto,
             where=args.where,
             sort=args.sort,
             descending=args.descending,
@@ -73,6 +86,7 @@ def print_leaderboard(
     folder: Path,
     *,
     top: int = 10,
+    pareto: bool = False,
     where: str | None = None,
     sort: str | None = None,
     descending: bool | None = None,
@@ -84,6 +98,7 @@ def print_leaderboard(
     Args:
         folder: The search's results folder.
         top: How many rows; 0 for all.
+        pareto: The first Pareto front alone.
         where: A condition, as ``--where`` takes it.
         sort: A column; None orders by rank.
         descending: Largest first; None takes the column's better end.
@@ -91,7 +106,7 @@ def print_leaderboard(
         format: table, json, csv or md.
 
     Raises:
-        UsageError: An unknown column, or a condition that cannot be read.
+        UsageError: An unknown column, a condition that cannot be read, or a front of one metric.
         ResultsDamagedError: A file is not what was written.
     """
     from tuner.cli.table import print_table
@@ -105,6 +120,8 @@ def print_leaderboard(
     for name in columns or ():
         if name not in names:
             raise unknown_column(name, names)
+    if pareto:
+        where = _on_the_front(source.info, where)
     found = query.top(source, top, where=where, sort=sort, descending=descending)
     rows = (found.table if columns is None else found.table.select(list(columns))).to_pylist()
     if format != "table":
@@ -126,7 +143,20 @@ def _summary(source: Any) -> str:
     if not states:
         return f"{source.info.name}: no trials yet; 'tuner search' fills the leaderboard while it runs"
     counted = ", ".join(f"{item['counts']:,} {item['values']}" for item in states)
-    return f"{source.info.name}: {counted}; score is {source.info.metric}, to {source.info.goal}"
+    first, *further = (f"{metric.name}, to {metric.goal}" for metric in source.info.metrics)
+    return f"{source.info.name}: {counted}; score is {first}" + "".join(f"; also {metric}" for metric in further)
+
+
+def _on_the_front(info: SearchInfo, where: str | None) -> str:
+    """Return the condition that a trial is on the first front, and fulfils another."""
+    from tuner.leaderboard.where import parse_where
+
+    if not info.further:
+        raise UsageError(f"{info.name} has one metric, {info.metric}; a Pareto front needs several")
+    if where is None:
+        return "pareto_rank == 1"
+    parse_where(where)  # so that an error shows it as it was typed
+    return f"pareto_rank == 1 and ({where})"
 
 
 def _say(*lines: str) -> None:

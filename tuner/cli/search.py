@@ -132,6 +132,8 @@ def _next_commands(file: SearchFile, folder: Path) -> list[str]:
     results = relative_to_cwd(folder.parent)
     place = "" if results == "results" else f" --results {shlex.quote(results)}"
     commands = [f"tuner show {folder.name}/{best[0]['number']}{place}"]
+    if len(file.metrics) > 1:
+        commands.append(f"tuner leaderboard {folder.name} --pareto{place}")
     if file.data is not None:  # a function of one's own is trained by its author
         root = " --root DIR" if file.data.dataset in IN_OWN_FILES else ""
         commands += [

@@ -15,6 +15,7 @@ from tuner.facts.printable import printable
 from tuner.facts.records import State
 from tuner.leaderboard.formats import cell, is_number_column, spelled
 from tuner.leaderboard.info import SearchInfo
+from tuner.leaderboard.schema import column_of
 
 Row = Mapping[str, Any]
 
@@ -58,7 +59,10 @@ def print_table(info: SearchInfo, rows: Sequence[Row], columns: Sequence[str] | 
 def _telling(info: SearchInfo, rows: Sequence[Row]) -> list[str]:
     """Return the columns of the result, then the hyperparameters that differ, in the order of the search file."""
     result = ["rank", "number", "state", "score"]
-    if info.metric != "val_accuracy" and any(row["val_accuracy"] is not None for row in rows):
+    if info.further:
+        result += [column_of(metric.name) for metric in info.further]
+        result.insert(1, "pareto_rank")
+    elif info.metric != "val_accuracy" and any(row["val_accuracy"] is not None for row in rows):
         result.append("val_accuracy")
     return [*result, "epochs_run", *(name for name in info.hyperparameters if _differs(name, rows))]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -52,6 +53,14 @@ class Goal(StrEnum):
 
 
 @dataclass(frozen=True)
+class Metric:
+    """What a search makes better."""
+
+    name: str
+    goal: Goal
+
+
+@dataclass(frozen=True)
 class Column:
     """One column of a Parquet file of the results.
 
@@ -92,7 +101,11 @@ LEADERBOARD_COLUMNS: tuple[Column, ...] = (
     Column("seed", "Int64", "The trial's seed."),
     Column("origin", "string", "Where the configuration came from: point, random, sampler or warm_start."),
     Column("attempts", "Int64", "Times the trial was started; above 1 after a lost process or a resume."),
-    Column("pareto_rank", "Int64", "Reserved for searches with several metrics; null in a search with one."),
+    Column(
+        "pareto_rank",
+        "Int64",
+        "Pareto front among the completed trials, 1 where no other is better in every metric; null with one metric.",
+    ),
     Column("node", "string", "The machine that ran the last attempt, `node-<k>`."),
     Column("device", "string", "cpu, or the name of the GPU."),
     Column("started_at", "timestamp", "When the first attempt began."),
@@ -141,6 +154,17 @@ REPORT_NAMES: tuple[str, ...] = (
     "epoch_seconds",
     "parameter_count",
 )
+
+#: Columns that sum up all epochs of a trial and that a search can make better beside its first metric.
+SUMMED_UP: Mapping[str, Goal] = {
+    "train_seconds": Goal.MINIMIZE,
+    "images_per_second": Goal.MAXIMIZE,
+    "peak_memory_mb": Goal.MINIMIZE,
+    "parameter_count": Goal.MINIMIZE,
+}
+
+#: Those of them that the search measures by itself; the others are made from what a trainable reports.
+MEASURED: frozenset[str] = frozenset({"train_seconds", "peak_memory_mb"})
 
 #: Column names that no hyperparameter may bear; `seed` is both and means the same.
 RESERVED_NAMES: frozenset[str] = frozenset(column.name for column in LEADERBOARD_COLUMNS) - {"seed"}

@@ -27,7 +27,7 @@ def to_record(info: SearchInfo, rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "version": 1,
         "search": info.name,
-        "metric": {"name": info.metric, "goal": str(info.goal)},
+        **info.metrics_to_json(),
         "trials": [{name: _plain(value) for name, value in row.items()} for row in rows],
     }
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tuner.facts.errors import ResultsDamagedError
-from tuner.facts.records import Goal
+from tuner.facts.records import Goal, Metric
 from tuner.space.domains import Constant, Domain, Integer, Listed, Real
 from tuner.space.space import Space
 
@@ -30,33 +30,45 @@ class SearchInfo:
 
     Attributes:
         name: The search's name.
-        metric: Name of the number that is optimized.
+        metric: Name of the number that is optimized; of several the first, by which trials are ranked.
         goal: Whether a larger or a smaller metric is better.
         hyperparameters: Column name to type, in the order of the search file: float64, Int64, boolean, string, or
             ``json`` (string holding JSON text, for lists and for values of mixed kinds).
+        further: The metrics beside the first.
     """
 
     name: str
     metric: str
     goal: Goal
     hyperparameters: Mapping[str, str]
+    further: tuple[Metric, ...] = ()
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Return all metrics, the first one first."""
+        return (Metric(self.metric, self.goal), *self.further)
 
     @classmethod
-    def of(cls, name: str, metric: str, goal: Goal, space: Space) -> SearchInfo:
+    def of(cls, name: str, metric: str, goal: Goal, space: Space, further: Sequence[Metric] = ()) -> SearchInfo:
         """Return the description of a search over a space."""
         dtypes = {
             parameter.name: _dtype(kind for item in parameter.alternatives for kind in _kinds(item.domain))
             for parameter in space.parameters.values()
         }
-        return cls(name, metric, goal, dtypes)
+        return cls(name, metric, goal, dtypes, tuple(further))
 
     def to_json(self) -> dict[str, Any]:
         """Return the description as it stands in search.json and in the metadata of the Parquet files."""
         return {
             "search": self.name,
-            "metric": {"name": self.metric, "goal": str(self.goal)},
+            **self.metrics_to_json(),
             "hyperparameters": dict(self.hyperparameters),
         }
+
+    def metrics_to_json(self) -> dict[str, Any]:
+        """Return ``metric``, the first one, and where there are several ``metrics``, all of them."""
+        records = [{"name": metric.name, "goal": str(metric.goal)} for metric in self.metrics]
+        return {"metric": records[0]} | ({"metrics": records} if self.further else {})
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> SearchInfo:
@@ -67,11 +79,13 @@ class SearchInfo:
         """
         try:
             metric, dtypes = record["metric"], dict(record["hyperparameters"])
-            if not all(isinstance(name, str) for name in (record["search"], metric["name"], *dtypes)):
+            further = [Metric(item["name"], Goal(item["goal"])) for item in record.get("metrics", [metric])[1:]]
+            names = [metric["name"], *(item.name for item in further)]
+            if not all(isinstance(name, str) for name in (record["search"], *names, *dtypes)):
                 raise TypeError("a name is no text")
             if unknown := set(dtypes.values()) - {*_DTYPES.values(), "json"}:
                 raise ValueError(f"unknown types {sorted(unknown)}")
-            return cls(record["search"], metric["name"], Goal(metric["goal"]), dtypes)
+            return cls(record["search"], metric["name"], Goal(metric["goal"]), dtypes, tuple(further))
         except (KeyError, TypeError, ValueError) as error:
             raise ResultsDamagedError(f"the description of the search cannot be read: {error!r}") from error
 

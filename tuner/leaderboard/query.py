@@ -91,6 +91,8 @@ def _rows_at(source: Source, positions: Any) -> Any:
 
 
 def _larger_is_better(info: SearchInfo) -> frozenset[str]:
-    if info.goal is Goal.MINIMIZE:
-        return _LARGER_IS_BETTER - {info.metric}
-    return _LARGER_IS_BETTER | {"score", info.metric, METRIC_PREFIX + info.metric}
+    larger = set(_LARGER_IS_BETTER) | ({"score"} if info.goal is Goal.MAXIMIZE else set())
+    for metric in info.metrics:
+        names = {metric.name, METRIC_PREFIX + metric.name}
+        larger = larger | names if metric.goal is Goal.MAXIMIZE else larger - names
+    return frozenset(larger)

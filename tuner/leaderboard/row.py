@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
-from statistics import median
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tuner.facts.records import METRIC_PREFIX, State
 from tuner.journal.events import Epoch
 from tuner.journal.history import History, Trial
+from tuner.journal.objectives import SUMS, train_seconds
 from tuner.leaderboard.info import SearchInfo
 
 _UNSCORED = frozenset({State.DIVERGED, State.OUT_OF_MEMORY, State.FAILED})
@@ -62,19 +62,15 @@ def _result(trial: Trial, info: SearchInfo) -> dict[str, Any]:
 
 
 def _cost(trial: Trial) -> dict[str, Any]:
-    reports = _in_order(trial)
-    train_seconds = sum(report.seconds for report in reports)
-    moments = [report.at for report in reports] + [rung.at for rung in trial.rungs] + [trial.ask.at]
+    sums = {name: sum_up(trial) for name, sum_up in SUMS.items()}
+    moments = [report.at for report in trial.epochs.values()] + [rung.at for rung in trial.rungs] + [trial.ask.at]
     until = max(moments) if trial.end is None else trial.end.at
-    speeds = _present(report.metrics.get("images_per_second") for report in reports)
-    counts = _present(report.metrics.get("parameter_count") for report in reports)
+    count = sums["parameter_count"]
     return {
-        "epochs_run": len(reports),
-        "train_seconds": train_seconds,
-        "overhead_seconds": max(0.0, until - trial.ask.at - train_seconds),
-        "images_per_second": median(speeds) if speeds else None,
-        "peak_memory_mb": max(_present(report.memory_mb for report in reports), default=None),
-        "parameter_count": int(counts[-1]) if counts else None,
+        **sums,
+        "epochs_run": len(trial.epochs),
+        "overhead_seconds": max(0.0, until - trial.ask.at - train_seconds(trial)),
+        "parameter_count": None if count is None else int(count),
         "finished_at": None if trial.end is None else timestamp(trial.end.at),
     }
 
@@ -112,10 +108,6 @@ def _last_checkpoint(trial: Trial) -> str | None:
 
 def _in_order(trial: Trial) -> list[Epoch]:
     return [trial.epochs[epoch] for epoch in sorted(trial.epochs)]
-
-
-def _present(values: Iterable[float | None]) -> list[float]:
-    return [value for value in values if value is not None]
 
 
 def timestamp(seconds: float) -> int:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import reduce
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tuner.facts.records import EPOCH_COLUMNS, LEADERBOARD_COLUMNS, METRIC_PREFIX, REPORT_NAMES, Column, Goal, State
+from tuner.facts.records import (
+    EPOCH_COLUMNS,
+    LEADERBOARD_COLUMNS,
+    METRIC_PREFIX,
+    REPORT_NAMES,
+    SUMMED_UP,
+    Column,
+    Goal,
+    State,
+)
 from tuner.journal.history import History, Trial
 from tuner.leaderboard.info import SearchInfo
+from tuner.leaderboard.pareto import pareto_ranks
 from tuner.leaderboard.row import row_of, timestamp
-from tuner.leaderboard.schema import FORMAT_VERSION, arrow_schema, epoch_columns, leaderboard_columns
+from tuner.leaderboard.schema import FORMAT_VERSION, arrow_schema, column_of, epoch_columns, leaderboard_columns
 
 
 class _Grown:
@@ -74,7 +86,7 @@ def leaderboard_table(
         return pa.table({name: [row.get(name) for row in made] for name in schema.names}, schema=schema)
 
     table = _ranked(ended.leaderboard.with_others(history.trials.values(), schema, rows), info.goal)
-    return _with_kept(table, kept).replace_schema_metadata(schema.metadata)
+    return _with_kept(_with_fronts(table, info), kept).replace_schema_metadata(schema.metadata)
 
 
 def epochs_table(history: History, info: SearchInfo, ended: EndedRows | None = None) -> Any:
@@ -127,6 +139,17 @@ def _ranked(table: Any, goal: Goal) -> Any:
     return _replaced(table, "rank", ranks)
 
 
+def _with_fronts(table: Any, info: SearchInfo) -> Any:
+    """Return a leaderboard whose ranked trials have the number of their Pareto front, if there are several metrics."""
+    if not info.further:
+        return table
+    columns = [table["score"], *(table[column_of(metric.name)] for metric in info.further)]
+    counts = reduce(pc.and_, (pc.is_valid(column) for column in columns), pc.is_valid(table["rank"]))
+    values = np.column_stack([column.filter(counts).to_numpy() for column in columns])
+    ranks = iter(pareto_ranks(values, [metric.goal for metric in info.metrics]).tolist())
+    return _replaced(table, "pareto_rank", [next(ranks) if counted else None for counted in counts.to_pylist()])
+
+
 def _with_kept(table: Any, kept: Mapping[int, str]) -> Any:
     """Return a leaderboard whose ended trials name the checkpoints that are kept."""
     rows = zip(*(table[name].to_pylist() for name in ("number", "state", "checkpoint")), strict=True)
@@ -141,7 +164,7 @@ def _replaced(table: Any, name: str, values: Sequence[Any]) -> Any:
 
 
 def _further_metrics(history: History, info: SearchInfo, columns: Sequence[Column], ended: EndedRows) -> list[str]:
-    """Return the numbers that need a column of their own: what is not the built-in trainable's, and the metric."""
+    """Return the numbers that need a column of their own: what is not the built-in trainable's, and the metrics."""
     names: set[str] = set()
     for trial in history.trials.values():
         known = ended.metrics.get(trial.number)
@@ -151,6 +174,5 @@ def _further_metrics(history: History, info: SearchInfo, columns: Sequence[Colum
                 ended.metrics[trial.number] = known
         names |= known
     further = names - set(REPORT_NAMES)
-    if info.metric not in {column.name for column in columns}:
-        further.add(info.metric)
-    return sorted(further)
+    metrics = {info.metric, *(metric.name for metric in info.further if metric.name not in SUMMED_UP)}
+    return sorted(further | (metrics - {column.name for column in columns}))

@@ -46,6 +46,11 @@ def leaderboard_columns(info: SearchInfo, metrics: Iterable[str]) -> tuple[Colum
     return (*LEADERBOARD_COLUMNS, *_further(metrics, "Value at best_epoch."), *hyperparameters)
 
 
+def column_of(metric: str) -> str:
+    """Return the column of leaderboard.parquet that holds a metric."""
+    return metric if metric in {column.name for column in LEADERBOARD_COLUMNS} else METRIC_PREFIX + metric
+
+
 def epoch_columns(metrics: Iterable[str]) -> tuple[Column, ...]:
     """Return the columns of epochs.parquet: the fixed ones and further metrics."""
     return (*EPOCH_COLUMNS, *_further(metrics, "Value at this epoch."))

@@ -21,6 +21,18 @@ from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.rung_correlation import RungCorrelation, rung_correlations
 from tuner.leaderboard.source import SETTINGS_FILE
 
+#: What reading a description leads to where something else was written.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    ResultsDamagedError,
+)
+
 
 @dataclass(frozen=True)
 class Status:
@@ -98,9 +110,9 @@ def described(folder: Path) -> tuple[SearchInfo, Mapping[str, Any]]:
     try:
         record = json.loads(regular_file(path).read_bytes())
         settings = record["settings"]
-        _ = settings["search"]["trials"], settings["search"]["time_budget"], _exempt(settings)
+        _ = settings["search"], _exempt(settings)
         return SearchInfo.from_json(record), settings
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, ResultsDamagedError) as error:
+    except _DAMAGE as error:
         raise ResultsDamagedError(f"{relative_to_cwd(path)} is damaged: {error}") from error
 
 

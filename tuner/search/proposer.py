@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuner.facts.errors import UsageError
-from tuner.facts.records import Goal, Origin, State
+from tuner.facts.records import Goal, Metric, Origin, State
 from tuner.journal.events import Ask, End, Epoch, Event, Rung
+from tuner.journal.history import Trial
+from tuner.journal.objectives import objectives_of
 from tuner.search.samplers.random import Random
 from tuner.search.samplers.registry import SAMPLERS
 from tuner.search.samplers.sampler import Begun, Choose, Outcome, Question, Result, Sampler
@@ -49,6 +51,7 @@ class Proposer:
         algorithm: str,
         seed: int,
         goal: Goal,
+        further: Sequence[Metric] = (),
         points: Sequence[Mapping[str, Any]] = (),
         options: Mapping[str, Any] | None = None,
     ) -> None:
@@ -59,20 +62,20 @@ class Proposer:
             algorithm: Name of the sampler.
             seed: Of the search.
             goal: Of its metric.
+            further: Its other metrics, if it has several.
             points: Configurations to begin with; what a partial one leaves open is sampled.
             options: The sampler's settings; None for their defaults.
         """
         self._space = space
-        self._question = Question(space, seed, goal)
+        self._question = Question(space, seed, goal, tuple(metric.goal for metric in further))
         settings = defaults_of("search", algorithm) if options is None else options
         self.sampler: Sampler = SAMPLERS[algorithm](self._question, **settings)
-        self._goal = goal
+        self._metrics = (Metric("score", goal), *further)
         self._points = points
         self._size = space.size()
         self._seen: set[str] = set()
-        self._best: dict[int, float] = {}
-        self._rungs: dict[int, Rung] = {}  # the last of each trial
-        self._worst: float | None = None
+        self._running: dict[int, Trial] = {}
+        self._worst: tuple[float, ...] | None = None  # of each metric, so far
         self._unscored: list[int] = []
 
     @property
@@ -86,9 +89,10 @@ class Proposer:
             case Ask():
                 self._begin(event)
             case Epoch():
-                self._note_score(event)
+                self._running[event.n].epochs[event.epoch] = event
+                self._note_worst(event)
             case Rung():
-                self._rungs[event.n] = event
+                self._running[event.n].rungs.append(event)
             case End():
                 self._finish(event)
 
@@ -132,15 +136,22 @@ class Proposer:
             choices[key] = (domain, ask.config[key.partition("@")[0]])
             return choices[key][1]
 
+        self._running[ask.n] = Trial(ask)
         config = self._space.configure(retrace)
         self._seen.add(_identity(config))
         self.sampler.begin(Begun(ask.n, ask.origin, choices))
 
-    def _note_score(self, event: Epoch) -> None:
-        if event.n not in self._best or self._goal.better(event.score, self._best[event.n]):
-            self._best[event.n] = event.score
-        if self._worst is None or self._goal.better(self._worst, event.score):
-            self._worst = event.score
+    def _note_worst(self, event: Epoch) -> None:
+        """Note the worst of each metric, as an epoch leaves its trial: this epoch's score, and what else there is."""
+        further: tuple[float, ...] = ()
+        if len(self._metrics) > 1:
+            values = objectives_of(self._running[event.n], self._metrics)
+            if values is None:
+                return
+            further = values[1:]
+        news = (event.score, *further)
+        worse = zip(self._metrics, self._worst or news, news, strict=True)
+        self._worst = tuple(new if metric.goal.better(old, new) else old for metric, old, new in worse)
 
     def _finish(self, end: End) -> None:
         """Tell the sampler the truth: what completed has its best score, what was stopped its value at its last rung.
@@ -148,18 +159,25 @@ class Proposer:
         A configuration that diverged or ran out of memory is bad, not missing: it has the worst score seen so far.
         An infrastructure's failure says nothing about the configuration.
         """
-        best, rung = self._best.pop(end.n, None), self._rungs.pop(end.n, None)
+        trial = self._running.pop(end.n)
+        values = objectives_of(trial, self._metrics)
         match end.state:
-            case State.COMPLETED if best is not None:
-                self.sampler.finish(Result(end.n, Outcome.COMPLETED, best))
-            case State.STOPPED if rung is not None:
+            case State.COMPLETED if values is not None:
+                self.sampler.finish(_completed(end.n, values))
+            case State.STOPPED if trial.rungs:
+                rung = trial.rungs[-1]
                 self.sampler.finish(Result(end.n, Outcome.STOPPED, rung.value, rung.epoch))
             case State.DIVERGED | State.OUT_OF_MEMORY:
                 self._unscored.append(end.n)
             case _:
                 self.sampler.finish(Result(end.n, Outcome.FAILED))
         while self._unscored and self._worst is not None:
-            self.sampler.finish(Result(self._unscored.pop(0), Outcome.COMPLETED, self._worst))
+            self.sampler.finish(_completed(self._unscored.pop(0), self._worst))
+
+
+def _completed(n: int, values: tuple[float, ...]) -> Result:
+    score, *further = values
+    return Result(n, Outcome.COMPLETED, score, further=tuple(further))
 
 
 def _pointed(draw: Choose, point: Mapping[str, Any]) -> Choose:

@@ -21,6 +21,10 @@ SAMPLERS: Mapping[str, str] = {
     "nsga2": "crosses and mutates the best configurations, generation by generation",
 }
 
+#: Samplers that follow one metric, and those that learn from several.
+SINGLE = ("cmaes",)
+FOR_SEVERAL = ("tpe", "gp", "nsga2")
+
 #: Scheduler to what it does, in the order of the docs.
 SCHEDULERS: Mapping[str, str] = {
     "asha": "at each rung the best share goes on",

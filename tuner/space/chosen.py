@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tuner.space.algorithms import CHOOSERS, OFF, defaults_of, listing
+from tuner.space.algorithms import CHOOSERS, FOR_SEVERAL, OFF, SINGLE, defaults_of, listing
 from tuner.space.domains import Real
 from tuner.space.entries import Entry
 from tuner.space.problems import Place, Reporter
@@ -68,6 +68,14 @@ def check_sampler(
         report.warn(place, "cmaes moves unconditional ranges, and there is none: tpe draws every parameter")
     elif algorithm == "nsga2" and trials <= (population := options["population_size"]):
         report.warn(place, f"all {trials} trials are random: nsga2 begins after a population of {population}")
+
+
+def check_several(search: Section, metrics: int, place: Place, report: Reporter) -> None:
+    """Report a sampler that follows one metric where there are several."""
+    algorithm = search.values["algorithm"]
+    if metrics > 1 and algorithm in SINGLE:
+        message = f"{algorithm} follows one metric, and there are {metrics}; take one of {', '.join(FOR_SEVERAL)}"
+        report.error(place, message)
 
 
 def _check_grid(space: Space, entries: Mapping[str, Entry], place: Place, report: Reporter) -> None:

@@ -11,29 +11,21 @@ from typing import Any
 
 from tuner.facts.addresses import SCHEME, address_problem, is_address, without_secrets
 from tuner.facts.fields import Field
-from tuner.facts.records import IN_OWN_FILES, MADE_HERE, Goal
+from tuner.facts.records import IN_OWN_FILES, MADE_HERE
 from tuner.facts.rungs import default_grace_period
-from tuner.space.chosen import check_sampler, chosen_settings
+from tuner.space.chosen import check_sampler, check_several, chosen_settings
 from tuner.space.constraints import check_satisfiable, constrained, read_constraints, read_points
 from tuner.space.files import DESCRIPTORS, read_text
+from tuner.space.metric_section import read_metrics
 from tuner.space.overrides import Flags, override
 from tuner.space.parameters_section import ParametersSection, budget, read_parameters
-from tuner.space.problems import Place, Reporter, suggestion
+from tuner.space.problems import Place, Reporter
 from tuner.space.rules import warn_of_excluded, with_rules
-from tuner.space.searchfile import Data, Metric, Resources, Scheduler, Search, SearchFile
+from tuner.space.searchfile import Data, Resources, Scheduler, Search, SearchFile
 from tuner.space.sections import SECTIONS, TOP, TOP_KEYS, Section, keys_of, read_section
 from tuner.space.space import Space
 from tuner.space.usercode import trainable_problem
 from tuner.space.yaml_nodes import Node, node_of, read_yaml
-
-#: What a built-in trainable reports and can be searched by, and which way is better.
-QUALITIES: Mapping[str, Goal] = {
-    "val_accuracy": Goal.MAXIMIZE,
-    "val_loss": Goal.MINIMIZE,
-    "train_accuracy": Goal.MAXIMIZE,
-    "train_loss": Goal.MINIMIZE,
-    "generalization_gap": Goal.MINIMIZE,
-}
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -152,8 +144,13 @@ class _Reading:
     def file(self) -> SearchFile:
         self._check_trainable()
         sections = {
-            name: read_section(self._nodes.get(name), SECTIONS[name], keys_of(name), self._report) for name in SECTIONS
+            name: read_section(self._nodes.get(name), SECTIONS[name], keys_of(name), self._report)
+            for name in SECTIONS
+            if name != "metric"
         }
+        metrics = read_metrics(
+            self._nodes.get("metric"), self._report, whole=self._whole, builtin=self._fields is not None
+        )
         if "parameters" not in self._nodes:
             self._report.error(self._whole, "'parameters' is missing: the hyperparameters to search")
         parameters = read_parameters(self._nodes.get("parameters"), self._fields, self._report)
@@ -162,10 +159,10 @@ class _Reading:
             "name": self._name(),
             "results": self._results(),
             "data": self._data(sections["data"]),
-            "metric": self._metric(sections["metric"]),
+            "metrics": metrics,
             "scheduler": self._scheduler(sections["scheduler"], parameters),
             "resources": self._resources(sections["resources"]),
-            "search": self._search(sections["search"], points, space, parameters),
+            "search": self._search(sections["search"], points, space, parameters, len(metrics)),
         }
         if not self._report.errors:
             self._warn_small(space, sections["search"])
@@ -264,27 +261,16 @@ class _Reading:
             self._report.error(node.place, f"this cannot be a path: {error}")
             return value
 
-    def _metric(self, section: Section) -> Metric:
-        name, goal = section.values["name"], Goal(section.values["goal"])
-        given = section.nodes.get("goal")
-        if self._fields is None:
-            if given is None and "name" in section.nodes:
-                self._report.error(
-                    section.nodes["name"].place, "'goal' is missing: is more better (maximize) or less (minimize)?"
-                )
-        elif name not in QUALITIES:
-            message = f"unknown metric '{name}'; it is one of {', '.join(QUALITIES)}{suggestion(name, QUALITIES)}"
-            self._report.error(self._place(section, "name"), message)
-        elif given is None:
-            goal = QUALITIES[name]
-        elif goal is not QUALITIES[name]:
-            self._report.error(given.place, f"the goal of {name} must be {QUALITIES[name]}, not {goal}")
-        return Metric(name, goal)
-
     def _search(
-        self, section: Section, points: tuple[dict[str, object], ...], space: Space, parameters: ParametersSection
+        self,
+        section: Section,
+        points: tuple[dict[str, object], ...],
+        space: Space,
+        parameters: ParametersSection,
+        metrics: int,
     ) -> Search:
         options = chosen_settings("search", section, self._report)
+        check_several(section, metrics, self._place(section, "algorithm"), self._report)
         if parameters.good:
             place = self._place(section, "algorithm")
             check_sampler(section, options, self._report, space=space, entries=parameters.entries, place=place)

@@ -40,6 +40,8 @@ def json_schema(trainables: Mapping[str, Mapping[str, Field]]) -> dict[str, Any]
     properties = {name: _value(item) for name, item in TOP.items()}
     properties["trainable"]["pattern"] = f"^({'|'.join(trainables)}|{own})$"
     properties |= {section: _section(section) for section in SECTIONS}
+    one = {**properties["metric"], "type": "object", "required": ["name"]}
+    properties["metric"] = {"anyOf": [properties["metric"], {"type": "array", "minItems": 1, "items": one}]}
     properties["require"] = _described("require", {"type": ["array", "null"], "items": {"type": "string"}})
     properties["parameters"] = _described("parameters", {"type": ["object", "null"]})
     return {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.facts.errors import Problem
-from tuner.facts.records import Goal
+from tuner.facts.records import MEASURED, Metric
 from tuner.facts.rungs import Bracket, hyperband_brackets, rung_levels
 from tuner.space.algorithms import OFF, fields_of
 from tuner.space.domains import Constant, Listed
@@ -39,14 +39,6 @@ class Data:
     def portable(self) -> dict[str, Any]:
         """Return what it says but for paths: files may move between a search and its resume."""
         return {key: value for key, value in vars(self).items() if key not in ("root", "weights")}
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What the search makes better."""
-
-    name: str
-    goal: Goal
 
 
 @dataclass(frozen=True)
@@ -143,7 +135,7 @@ class SearchFile:
         trainable: Name of a built-in trainable, or ``module:function``.
         results: Absolute folder, or ``s3://bucket/prefix``.
         data: None for one's own trainable.
-        metric: What is made better.
+        metrics: What is made better, at least one; the first is judged at every epoch and ranks the trials.
         search: What proposes.
         scheduler: What stops early.
         resources: What a trial takes.
@@ -160,7 +152,7 @@ class SearchFile:
     trainable: str
     results: str
     data: Data | None
-    metric: Metric
+    metrics: tuple[Metric, ...]
     search: Search
     scheduler: Scheduler
     resources: Resources
@@ -169,6 +161,16 @@ class SearchFile:
     keep_checkpoints: int
     space: Space
     warnings: tuple[Problem, ...] = ()
+
+    @property
+    def metric(self) -> Metric:
+        """Return the first metric."""
+        return self.metrics[0]
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """Return the metrics beside the first that every epoch has to report; the others are measured."""
+        return tuple(metric.name for metric in self.metrics[1:] if metric.name not in MEASURED)
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -180,11 +182,12 @@ class SearchFile:
 
         No path is among them (``results``, ``data.root``, ``data.weights``): see ``Data.portable``.
         """
+        metrics = [{"name": metric.name, "goal": str(metric.goal)} for metric in self.metrics]
         return {
             "name": self.name,
             "trainable": self.trainable,
             "data": None if self.data is None else self.data.portable(),
-            "metric": {"name": self.metric.name, "goal": str(self.metric.goal)},
+            "metric": metrics[0] if len(metrics) == 1 else metrics,
             "search": self.search.settings(),
             "scheduler": self.scheduler.settings(),
             "resources": asdict(self.resources),

@@ -38,6 +38,7 @@ class Job:
         prepared: The decoded data set; None for one's own trainable.
         metric: Name of the metric in each report.
         goal: Of the metric.
+        further: Names of other numbers that each report must hold, finite as the metric is.
         max_epochs: Budget of a trial, or None where nothing bounds it.
         place: Where the results of the search lie, as all nodes know it: a folder, or an address on object storage.
         cpus: CPUs of a trial, which is its number of threads, at least 1.
@@ -61,6 +62,7 @@ class Job:
     cpus: float
     gpus: float
     fresh_splits: bool = False
+    further: tuple[str, ...] = ()
     reserved: Reserved | None = None
     weights: tuple[Weights, ...] = ()
     home: str | None = None

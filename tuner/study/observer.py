@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from tuner.facts.records import Metric
 from tuner.journal.events import Event
 from tuner.journal.history import Trial
 from tuner.search.ledger import Ledger
-from tuner.space.searchfile import Metric, Resources
+from tuner.space.searchfile import Resources
 
 
 @dataclass(frozen=True)

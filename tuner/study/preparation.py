@@ -105,6 +105,7 @@ def job_of(
         weights=weights,
         metric=file.metric.name,
         goal=file.metric.goal,
+        further=file.reported,
         max_epochs=file.scheduler.max_epochs,
         place=address_of(folder) or str(folder.absolute()),
         cpus=file.resources.cpus_per_trial,

@@ -137,7 +137,7 @@ def _drive(
     signals: CaughtSignals,
     observer: Observer,
 ) -> Outcome:
-    info = SearchInfo.of(file.name, file.metric.name, file.metric.goal, file.space)
+    info = SearchInfo.of(file.name, file.metric.name, file.metric.goal, file.space, file.metrics[1:])
     if log.notice:
         observer.notice(log.notice)
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -183,6 +183,7 @@ def _ledger(file: SearchFile, log: Log, concurrent: int) -> Ledger:
             algorithm=search.algorithm,
             seed=search.seed,
             goal=goal,
+            further=file.metrics[1:],
             points=search.points,
             options=search.options,
         ),

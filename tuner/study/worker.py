@@ -8,7 +8,7 @@ import os
 import re
 import time
 import traceback
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from tuner.facts.errors import DivergedError, StorageError
@@ -91,7 +91,7 @@ class Attempt:
         except StopIteration as stop:
             return self._message(ended=self._completed(stop.value))
         seconds = time.perf_counter() - began
-        score, metrics = _checked(reported, self._job.metric)
+        score, metrics = _checked(reported, self._job.metric, self._job.further)
         self._epoch += 1
         report = Report(
             epoch=self._epoch,
@@ -127,27 +127,35 @@ def _broken(error: BaseException) -> Ended:
     return Ended(State.FAILED, "error", one_line(error))
 
 
-def _checked(reported: object, metric: str) -> tuple[float, dict[str, float | None]]:
+def _checked(reported: object, metric: str, further: Sequence[str]) -> tuple[float, dict[str, float | None]]:
     """Return (metric, all other numbers) of what a trainable yielded; a number that is not finite becomes None.
+
+    Args:
+        reported: What it yielded.
+        metric: The metric that ranks.
+        further: The other metrics.
 
     Raises:
         TypeError: It is not a mapping of names to numbers.
-        ValueError: The metric is missing.
-        DivergedError: The metric is NaN or infinite.
+        ValueError: A metric is missing.
+        DivergedError: A metric is NaN or infinite.
     """
     if not isinstance(reported, Mapping):
         raise TypeError(f"the trainable yielded {type(reported).__name__}, not a mapping of names to numbers")
-    if metric not in reported:
-        raise ValueError(f"the trainable did not report the metric '{metric}'")
+    for name in (metric, *further):
+        if name not in reported:
+            raise ValueError(f"the trainable did not report the metric '{name}'")
     numbers: dict[str, float | None] = {}
     for name, value in reported.items():
         if not isinstance(name, str) or not _is_text(name):
             raise TypeError(f"the trainable reported {name!r}, which is no name of a number")
         number = _number(name, value)
         numbers[name] = number if math.isfinite(number) else None
+    for name in (metric, *further):
+        if numbers[name] is None:
+            raise DivergedError(f"{name} is not a finite number")
     score = numbers.pop(metric)
-    if score is None:
-        raise DivergedError(f"{metric} is not a finite number")
+    assert score is not None
     return score, numbers
 
 

@@ -15,8 +15,9 @@ class Gp(StudySampler):
     """Proposes where a Gaussian process (Matern 5/2) expects most improvement over the best score so far.
 
     Jones et al. 1998, "Efficient Global Optimization of Expensive Black-Box Functions". Running trials are integrated
-    over, so that trials that run side by side differ. It learns from trials that completed, and draws conditional
-    parameters as tpe does. A proposal fits the process to all results: about a second, and more with each.
+    over, so that trials that run side by side differ. With several metrics there is a process for each, and what is
+    expected is the growth of the hypervolume that the results dominate. It learns from trials that completed, and draws
+    conditional parameters as tpe does. A proposal fits the process to all results: about a second, and more with each.
     """
 
     #: Its draws lie close together: what is refused a few times is refused again, and each takes long.

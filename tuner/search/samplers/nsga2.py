@@ -11,8 +11,9 @@ from tuner.search.samplers.study import StudySampler
 class Nsga2(StudySampler):
     """Crosses and mutates the best configurations of the generations before.
 
-    Deb et al. 2002, "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II"; with one metric, the best
-    ``population_size`` of parents and children are the next parents. A generation is full when that many of its trials
+    Deb et al. 2002, "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II"; the best ``population_size`` of
+    parents and children are the next parents: with one metric by it, with several by Pareto front and then by how far
+    apart they are. A generation is full when that many of its trials
     have completed: those that were stopped are neither counted nor parents. The first is random, and so are
     conditional parameters.
     """

@@ -27,12 +27,19 @@ class Question:
     Attributes:
         space: What may be proposed.
         seed: Of the search.
-        goal: Of its metric.
+        goal: Of its metric; of several, of the first.
+        further: The goals of the other metrics.
     """
 
     space: Space
     seed: int
     goal: Goal
+    further: tuple[Goal, ...] = ()
+
+    @property
+    def goals(self) -> tuple[Goal, ...]:
+        """Return the goal of each metric."""
+        return (self.goal, *self.further)
 
     def seed_of(self, n: int) -> int:
         """Return the seed of the proposal of a trial."""
@@ -72,12 +79,14 @@ class Result:
         value: Finite: the best score of one that completed, that at ``epoch`` of one that was stopped; None for one
             that failed.
         epoch: The epoch at which it was stopped, otherwise 0.
+        further: Of one that completed, its values of the other metrics, where the search has several.
     """
 
     n: int
     outcome: Outcome
     value: float | None = None
     epoch: int = 0
+    further: tuple[float, ...] = ()
 
 
 class Sampler:

@@ -30,7 +30,7 @@ class StudySampler(Sampler):
     heeds_stopped = True
 
     def __init__(self, question: Question, startup: int) -> None:
-        self.study = optuna.create_study(direction=question.goal.value)
+        self.study = optuna.create_study(directions=[goal.value for goal in question.goals])
         self.numbers: dict[int, int] = {}
         self._question = question
         self._startup = startup
@@ -55,16 +55,25 @@ class StudySampler(Sampler):
         self.study.add_trial(create_trial(state=TrialState.RUNNING, params=params, distributions=distributions))
 
     def finish(self, result: Result) -> None:
-        """Tell Optuna the truth: a trial that was stopped is pruned at its last rung."""
+        """Tell Optuna the truth: a trial that was stopped is pruned at its last rung.
+
+        Optuna ranks pruned trials by one metric. With several a stopped one has no value: what it would have taken to
+        its end, and where its other metrics would be, nobody knows. It breaks a constraint instead, the more the sooner
+        it was stopped, and so ranks below all that completed and above those that did not come as far.
+        """
         number = self.numbers[result.n]
         match result.outcome:
             case Outcome.COMPLETED:
-                self.study.tell(number, result.value)
+                assert result.value is not None
+                self.study.tell(number, [result.value, *result.further])
                 self._told += 1
             case Outcome.STOPPED:
                 frozen = self.study.get_trials(deepcopy=False)[number]
-                if result.value is not None:
-                    optuna.Trial(self.study, frozen._trial_id).report(result.value, step=result.epoch)
+                trial = optuna.Trial(self.study, frozen._trial_id)
+                if self._question.further:
+                    trial.set_constraint("stopped", 1 / result.epoch)
+                elif result.value is not None:
+                    trial.report(result.value, step=result.epoch)
                 self.study.tell(number, state=TrialState.PRUNED)
                 self._told += self.heeds_stopped
             case Outcome.FAILED:

@@ -16,7 +16,9 @@ class Tpe(StudySampler):
 
     Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization"; over all parameters at once, conditional ones
     in groups of their own. Running trials count as bad ones (the constant liar), so that trials that run side by side
-    differ. A trial that was stopped ranks below all that completed, by its rung and its value there.
+    differ. A trial that was stopped ranks below all that completed, by its rung and its value there. With several
+    metrics (Ozaki et al. 2022, "Multiobjective Tree-Structured Parzen Estimator") good are those of the first Pareto
+    fronts.
     """
 
     def __init__(self, question: Question, *, n_startup_trials: int, n_ei_candidates: int) -> None:
