@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
-from tests.leaderboard.logs import NOON, config, demo, trial, write_search
+from tests.leaderboard.logs import INFO, NOON, config, demo, trial, write_search
 from tuner.cli.main import main
+from tuner.facts.records import Goal, Metric
 from tuner.journal.events import Open
 
 
@@ -50,6 +52,15 @@ def test_a_trial_on_one_page(results: str, capsys: pytest.CaptureFixture[str]) -
     assert "0.5 ▁█▄ 0.6" in out or "0.5 ▁█▅ 0.6" in out
     assert "milestones  none" in out
     assert f"checkpoints{'/'}1/epoch-2" in call(capsys, "demo-1", "--results", results)
+
+
+def test_several_metrics_are_shown_with_the_front(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    info = replace(INFO, further=(Metric("val_loss", Goal.MINIMIZE), Metric("size", Goal.MINIMIZE)))
+    events = [*trial(0, [0.9], metrics={"size": 2.0}), *trial(1, [0.8], metrics={"size": 3.0})]
+    write_search(tmp_path / "demo", [Open(at=NOON, slots=1, trials=2), *events], info)
+    out = call(capsys, "1", "--results", str(tmp_path))
+    assert "2 of 2, on Pareto front 2" in out
+    assert "size        3 (to minimize)" in out and out.count("val_loss") == 1
 
 
 def test_one_of_several_searches_is_named_with_the_trial(results: str, capsys: pytest.CaptureFixture[str]) -> None:

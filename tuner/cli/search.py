@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.cli.options import add_cluster, add_file, add_format, add_progress, whole_number
+from tuner.cli.sentences import terminal_width, wrapped
 from tuner.facts.addresses import is_address
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
 from tuner.facts.printable import printable
@@ -152,7 +153,7 @@ def _print_rungs(folder: Path, file: SearchFile) -> None:
 
     rungs = rung_correlations(History(read_events(folder)), file.metric.goal, file.scheduler.exempt)
     for sentence in filter(None, (rung_sentence(rungs), rung_warning(rungs))):
-        print(sentence, file=sys.stderr)
+        print(wrapped(sentence, terminal_width(sys.stderr)), file=sys.stderr)
 
 
 def _print_result(outcome: Any, args: argparse.Namespace) -> None:

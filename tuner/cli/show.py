@@ -123,18 +123,22 @@ def _has_root(folder: Path) -> bool:
 
 def _facts(folder: Path, trial: TrialView) -> Iterator[tuple[str, str]]:
     from tuner.leaderboard.formats import spelled
+    from tuner.leaderboard.schema import column_of
     from tuner.storage.copies import exists
 
     row, info = trial.row, trial.info
     if row["rank"] is not None:
-        yield "rank", f"{row['rank']} of {trial.ranked}"
+        front = "" if row["pareto_rank"] is None else f", on Pareto front {row['pareto_rank']}"
+        yield "rank", f"{row['rank']} of {trial.ranked}{front}"
     if row["score"] is not None:
         yield "score", f"{spelled(row['score'])} ({info.metric}, to {info.goal}) at epoch {row['best_epoch']}"
+        for metric in info.further:
+            yield metric.name, f"{spelled(row[column_of(metric.name)])} (to {metric.goal})"
     if trial.epochs:
         scores = [epoch["score"] for epoch in trial.epochs]
         yield "by epoch", f"{spelled(scores[0])} {_sparkline(scores)} {spelled(scores[-1])}"
     for name in ("val_accuracy", "val_loss", "train_accuracy", "train_loss", "generalization_gap"):
-        if row[name] is not None and name != info.metric:
+        if row[name] is not None and name not in {metric.name for metric in info.metrics}:
             yield name, f"{spelled(row[name])} at epoch {row['best_epoch']}"
     if trial.epochs and (verdict := judge(trial.epochs)) is not None:
         yield "verdict", str(verdict)
