@@ -91,7 +91,7 @@ def ledger_of(log: Log, file: SearchFile, slots: int) -> Ledger:
     search, goal = file.search, file.metric.goal
     return Ledger(
         log,
-        Proposer(file.space, algorithm=search.algorithm, seed=search.seed, goal=goal),
+        Proposer(file.space, algorithm=search.algorithm, seed=search.seed, goal=goal, options=search.options),
         scheduler_of(file.scheduler, goal),
         goal=goal,
         seed=search.seed,

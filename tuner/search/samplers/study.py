@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from functools import partial
+from typing import ClassVar
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from tuner.facts.records import Origin
+from tuner.facts.records import Goal, Origin
 from tuner.search.distributions import distribution_of, suggest, to_optuna
 from tuner.search.samplers.sampler import Begun, Choose, Outcome, Question, Result, Sampler
 
@@ -29,12 +30,16 @@ class StudySampler(Sampler):
     #: Whether this sampler learns from trials that were stopped.
     heeds_stopped = True
 
+    #: How many results the study is thinned to whenever it holds twice as many; None keeps them all.
+    bound: ClassVar[int | None] = None
+
     def __init__(self, question: Question, startup: int) -> None:
         self.study = optuna.create_study(directions=[goal.value for goal in question.goals])
         self.numbers: dict[int, int] = {}
         self._question = question
         self._startup = startup
         self._told = 0
+        self._held = 0  # results in the study
 
     def fresh(self, seed: int) -> BaseSampler:
         """Return the Optuna sampler of one proposal."""
@@ -66,7 +71,7 @@ class StudySampler(Sampler):
             case Outcome.COMPLETED:
                 assert result.value is not None
                 self.study.tell(number, [result.value, *result.further])
-                self._told += 1
+                self._learned()
             case Outcome.STOPPED:
                 frozen = self.study.get_trials(deepcopy=False)[number]
                 trial = optuna.Trial(self.study, frozen._trial_id)
@@ -75,9 +80,48 @@ class StudySampler(Sampler):
                 elif result.value is not None:
                     trial.report(result.value, step=result.epoch)
                 self.study.tell(number, state=TrialState.PRUNED)
-                self._told += self.heeds_stopped
+                if self.heeds_stopped:
+                    self._learned()
             case Outcome.FAILED:
                 self.study.tell(number, state=TrialState.FAIL)
+
+    def _learned(self) -> None:
+        self._told += 1
+        self._held += 1
+        # With several metrics fronts, and not an order, say which are the best: all are kept.
+        if self.bound is not None and not self._question.further and self._held >= 2 * self.bound:
+            self._thin(self.bound)
+
+    def _thin(self, count: int) -> None:
+        """Go on with a study of ``count`` results, the better half of them the best, the others spread evenly.
+
+        What a proposal costs grows with the study. Of the many that are not among the best, a sample says as well
+        where bad configurations lie. The order stays, and so do the trials that run.
+        """
+        trials = self.study.get_trials(deepcopy=False)
+        results = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+        ranked = sorted(results, key=self._merit)
+        best, others = ranked[: count // 2], ranked[count // 2 :]
+        spread = [others[place * len(others) // (count - len(best))] for place in range(count - len(best))]
+        kept = {trial.number for trial in best + spread}
+        running = {number: n for n, number in self.numbers.items() if trials[number].state is TrialState.RUNNING}
+        self.study = optuna.create_study(direction=self._question.goal.value)
+        self.numbers.clear()
+        for trial in trials:
+            if trial.number in running:
+                self.numbers[running[trial.number]] = len(self.study.get_trials(deepcopy=False))
+            elif trial.number not in kept:
+                continue
+            self.study.add_trial(trial)
+        self._held = count
+
+    def _merit(self, trial: FrozenTrial) -> tuple[int, float, float]:
+        """Return what sorts the best first, as Optuna does: what completed by its value, then by rung and value."""
+        sign = -1.0 if self._question.goal is Goal.MAXIMIZE else 1.0
+        if trial.value is not None and trial.state is TrialState.COMPLETE:
+            return 0, 0.0, sign * trial.value
+        last = trial.last_step
+        return (1, -last, sign * trial.intermediate_values[last]) if last is not None else (2, 0.0, 0.0)
 
     def draws(self, n: int) -> Generator[Choose]:
         """Yield choices of one sampler after the other asking; the trials of the asking are failed."""

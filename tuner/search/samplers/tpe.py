@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import ClassVar
 
 import optuna
 from optuna.samplers import BaseSampler, TPESampler
@@ -18,8 +19,11 @@ class Tpe(StudySampler):
     in groups of their own. Running trials count as bad ones (the constant liar), so that trials that run side by side
     differ. A trial that was stopped ranks below all that completed, by its rung and its value there. With several
     metrics (Ozaki et al. 2022, "Multiobjective Tree-Structured Parzen Estimator") good are those of the first Pareto
-    fronts.
+    fronts. Of a long search it learns from a part, so that a proposal costs the same at ten thousand trials as at one
+    thousand.
     """
+
+    bound: ClassVar[int] = 500
 
     def __init__(self, question: Question, *, n_startup_trials: int, n_ei_candidates: int) -> None:
         super().__init__(question, n_startup_trials)
