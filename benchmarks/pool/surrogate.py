@@ -110,9 +110,9 @@ class Surrogate(World):
         self._points = np.stack([places_of(self.axes, item.config) for item in finished])
         self._means = np.stack([item.curves.mean(axis=0) for item in finished])
         self._measured = {_key(point): item for item, point in zip(self.half, self._places(self.half), strict=True)}
+        self._fit_noise(finished)
         self._fit_curves()
         self._fit_crashes()
-        self._fit_noise(finished)
 
     def _places(self, items: Sequence[Measured]) -> np.ndarray:
         return np.stack([places_of(self.axes, item.config) for item in items])
@@ -124,7 +124,17 @@ class Surrogate(World):
         self._pca = PCA(max(1, int((spread > 1e-5).sum())), random_state=0).fit(self._means)
         scores = self._pca.transform(self._means)
         self._scale = scores.std(axis=0) + 1e-12
-        self._processes = [_regressor(self._points, column) for column in (scores / self._scale).T]
+        noise = self._score_noise() / self._scale**2
+        self._processes = [
+            _regressor(self._points, column, least)
+            for column, least in zip((scores / self._scale).T, noise, strict=True)
+        ]
+
+    def _score_noise(self) -> np.ndarray:
+        """Return the variance that seeds alone give the components' scores of the mean of two runs."""
+        if len(self._residuals) < FEWEST:
+            return np.zeros(self._pca.n_components_)
+        return (np.stack(self._residuals) @ self._pca.components_.T).var(axis=0) / 2
 
     def _fit_crashes(self) -> None:
         self._diverged = [epoch for item in self.half for epoch in item.diverged]
@@ -193,9 +203,11 @@ def _worth(item: Measured) -> float:
     return float((1 - item.crash) * best + item.crash * _CHANCE)
 
 
-def _regressor(points: np.ndarray, targets: np.ndarray) -> GaussianProcessRegressor:
+def _regressor(points: np.ndarray, targets: np.ndarray, noise: float = 0.0) -> GaussianProcessRegressor:
+    """Return a process fitted to targets; ``noise`` is the least variance that is theirs alone."""
+    least = min(max(noise, 1e-6), 0.9)
     kernel = ConstantKernel(1.0) * Matern(np.ones(points.shape[1]), (0.05, 20.0), nu=2.5) + WhiteKernel(
-        0.1, (1e-6, 1.0)
+        max(0.1, least), (least, 1.0)
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

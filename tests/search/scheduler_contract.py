@@ -16,6 +16,7 @@ from tuner.journal.events import End, Epoch, Rung
 from tuner.journal.history import History, Trial
 from tuner.journal.log import read_events
 from tuner.search.schedulers.scheduler import Scheduler
+from tuner.space.algorithms import defaults_of
 
 
 def report(scheduler: Scheduler, n: int, epoch: int, score: float) -> Decision | None:
@@ -102,10 +103,18 @@ class SchedulerContract:
         reasons = {end.stop_reason for end in ends if end is not None and end.state is State.STOPPED}
         assert reasons == ({self.name} if self.stops else set())
 
-    @pytest.mark.parametrize(("slots", "exempt"), [(1, 0.0), (8, 0.0), (8, 0.4)])
-    def test_decisions_are_a_function_of_the_log_before_them(self, tmp_path: Path, slots: int, exempt: float) -> None:
-        Simulation(tmp_path, trials=40, slots=slots, scheduler=self.name, exempt=exempt).run()
-        fresh = self.fresh(exempt=exempt)
+    @pytest.mark.parametrize("slots", [1, 8])
+    @pytest.mark.parametrize("exempt", [0.0, 0.4])
+    @pytest.mark.parametrize("least", [0.0, 0.6])
+    def test_decisions_are_a_function_of_the_log_before_them(
+        self, tmp_path: Path, slots: int, exempt: float, least: float
+    ) -> None:
+        applies = defaults_of("scheduler", self.name).keys()
+        changes = {
+            name: value for name, value in {"exempt": exempt, "min_correlation": least}.items() if name in applies
+        }
+        Simulation(tmp_path, trials=40, slots=slots, scheduler=self.name, scheduling=changes).run()
+        fresh = self.fresh(**changes)
         expected: dict[tuple[int, int], Decision] = {}
         written: dict[tuple[int, int], Decision] = {}
         for event in read_events(tmp_path):
@@ -121,7 +130,7 @@ class SchedulerContract:
 
     @pytest.mark.parametrize("exempt", [0.0, 0.4])
     def test_killed_and_resumed_it_decides_the_same(self, tmp_path: Path, exempt: float) -> None:
-        options = {"trials": 40, "scheduler": self.name, "algorithm": "random", "exempt": exempt}
+        options = {"trials": 40, "scheduler": self.name, "algorithm": "random", "scheduling": {"exempt": exempt}}
         straight, broken = tmp_path / "straight", tmp_path / "broken"
         straight.mkdir()
         broken.mkdir()
@@ -157,7 +166,9 @@ class SchedulerContract:
         for share in (0.0, 0.4):
             folder = tmp_path / str(share)
             folder.mkdir()
-            simulation = Simulation(folder, trials=60, scheduler=self.name, algorithm="random", exempt=share)
+            simulation = Simulation(
+                folder, trials=60, scheduler=self.name, algorithm="random", scheduling={"exempt": share}
+            )
             trials[share] = simulation.run().history.trials
         exempt = {n for n in range(60) if is_exempt(n, 0.4)}
         for n, trial in trials[0.4].items():

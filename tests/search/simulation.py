@@ -100,10 +100,14 @@ class Simulation:
         scheduler: str = "asha",
         seed: int = 0,
         settings: dict[str, Any] | None = None,
-        exempt: float = 0.0,
+        scheduling: dict[str, Any] | None = None,
         **options: Any,
     ) -> None:
-        """Args: settings: the sampler's, None for its defaults; options: the ledger's, and points, further metrics."""
+        """Set a search up.
+
+        Args: settings: the sampler's, None for its defaults; scheduling: the scheduler's that are not at their
+            defaults; options: the ledger's, and points, further metrics.
+        """
         self.log = open_log(folder)
         self.proposer = Proposer(
             space,
@@ -117,7 +121,7 @@ class Simulation:
         self.ledger = Ledger(
             self.log,
             self.proposer,
-            scheduler_of(scheduler, **({"exempt": exempt} if exempt else {})),
+            scheduler_of(scheduler, **(scheduling or {})),
             goal=Goal.MAXIMIZE,
             seed=seed,
             trials=trials,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.search.scheduler_contract import SchedulerContract, report, train
-from tests.search.simulation import scheduler_of, settings_of
+from tests.search.simulation import EPOCHS, scheduler_of, settings_of
 from tuner.facts.records import Decision, Goal
 from tuner.facts.rungs import Bracket, bracket_of, hyperband_brackets, is_exempt, rung_levels
 from tuner.search.schedulers.registry import SCHEDULERS
@@ -62,6 +64,50 @@ def test_equal_values_go_on_together() -> None:
 
 def test_a_loss_is_judged_downwards() -> None:
     assert judge([1.0, 2.0, 0.5], goal=Goal.MINIMIZE) == [GO, STOP, GO]
+
+
+def lengths(count: int, curve: Callable[[float, int], float], **changes: Any) -> list[int]:
+    """Return how far trials came, one after the other, whose curves follow from numbers between 0 and 1."""
+    scheduler, chance = scheduler_of("asha", **changes), random.Random(0)
+    places = [chance.random() for _ in range(count)]
+    return [train(scheduler, n, lambda epoch, x=x: curve(x, epoch)) for n, x in enumerate(places)]  # type: ignore[misc]
+
+
+def steady(x: float, epoch: int) -> float:
+    """The order is the same at every epoch."""
+    return x + 0.01 * epoch
+
+
+def reversed_at_the_end(x: float, epoch: int) -> float:
+    """Who is ahead at the rungs ends last."""
+    return x if epoch == EPOCHS else -x
+
+
+def test_a_rung_stops_trials_once_it_is_seen_to_rank() -> None:
+    found = lengths(40, steady, min_correlation=0.6)
+    assert found[:2] == [EPOCHS] * 2
+    assert found[10:].count(1) > 15
+
+
+def test_a_rung_that_does_not_rank_stops_nothing() -> None:
+    assert lengths(40, reversed_at_the_end, min_correlation=0.6) == [EPOCHS] * 40
+    assert min(lengths(40, reversed_at_the_end)) == 1
+
+
+def test_exempt_trials_end_the_trust_in_a_rung_that_does_not_rank() -> None:
+    found = lengths(80, reversed_at_the_end, min_correlation=0.4, exempt=0.2)
+    assert min(found[:20]) == 1
+    assert found[40:] == [EPOCHS] * 40
+
+
+def test_trials_that_a_rung_chose_do_not_speak_against_it() -> None:
+    """Those that pass are nearly equals at the rung; what little differs there tells nothing of their end."""
+
+    def alike_above(x: float, epoch: int) -> float:
+        return x if x < 0.6 else 0.6 + 0.1 * (-x if epoch < EPOCHS else x)
+
+    found = lengths(200, alike_above, min_correlation=0.4)
+    assert found[100:].count(1) > 50
 
 
 @pytest.mark.parametrize("epoch", [2, 4, 8, 10, 26, 27])

@@ -74,7 +74,7 @@ def test_a_file_may_name_all_settings_of_what_it_chooses(tmp_path, monkeypatch, 
 
 def test_a_scheduler_is_switched_off_over_its_settings(tmp_path):
     for line in ("scheduler: {type: median, n_min_trials: 4}", "scheduler: {grace_period: 2, reduction_factor: 4}"):
-        assert read(tmp_path, f"{line}\n{SMALL}", "scheduler.type=none").rungs == ()
+        assert read(tmp_path, f"{line}\n{SMALL}", "scheduler.type=none").scheduler.rungs == ()
         assert fits(f"{re.sub('type: median, ', 'type: none, ', line)}\n{SMALL}")
 
 
@@ -151,11 +151,11 @@ def test_a_sampler_that_would_not_do_what_it_is_for_is_a_warning(tmp_path, searc
 
 def test_rungs_are_those_of_all_brackets(tmp_path):
     file = read(tmp_path, WHOLE, "scheduler.type=hyperband")
-    assert file.rungs == (3, 9)
+    assert file.scheduler.rungs == (3, 9)
     assert file.scheduler.brackets == (Bracket(9, (3, 9)), Bracket(5, (9,)), Bracket(3, ()))
     assert read(tmp_path, WHOLE).scheduler.brackets == (Bracket(1, (3, 9)),)
     median = WHOLE.replace("type: asha, grace_period: 3, reduction_factor: 3", "type: median")
-    assert (read(tmp_path, median).rungs, read(tmp_path, median).scheduler.grace_period) == ((), 3)
+    assert (read(tmp_path, median).scheduler.rungs, read(tmp_path, median).scheduler.grace_period) == ((), 3)
 
 
 def test_every_setting_and_choice_is_documented():

@@ -46,7 +46,7 @@ def test_a_parameter_is_replaced_as_a_whole(tmp_path):
 def test_one_key_of_an_entry_or_a_whole_section_can_be_set(tmp_path):
     file = read(tmp_path, WHOLE, "parameters.dropout.max=0.25", "scheduler={type: none}", "require=[dropout < 0.2]")
     assert domain(file, "dropout") == Real(0.0, 0.25)
-    assert (file.scheduler.type, file.rungs) == ("none", ())
+    assert (file.scheduler.type, file.scheduler.rungs) == ("none", ())
     assert [str(item) for item in file.space.constraints] == ["dropout < 0.2"]
 
 

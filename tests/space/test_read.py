@@ -26,7 +26,7 @@ def test_everything_that_a_file_says_is_kept(tmp_path):
     assert file.metric.goal is Goal.MAXIMIZE
     assert file.search.time_budget == 5400
     assert file.search.points == ({"optimizer": "sgd", "lr": 1.0},)
-    assert (file.scheduler.max_epochs, file.rungs) == (27, (3, 9))
+    assert (file.scheduler.max_epochs, file.scheduler.rungs) == (27, (3, 9))
     assert file.warnings == ()
     domains = {
         name: [item.domain for item in parameter.alternatives] for name, parameter in file.space.parameters.items()
@@ -45,7 +45,7 @@ def test_a_file_may_say_next_to_nothing(tmp_path, monkeypatch):
     assert file.results == str(tmp_path / "results")
     assert file.data == Data("cifar10", None, 5000, 0, None)
     assert (file.search.algorithm, file.search.trials, file.search.time_budget) == ("tpe", 64, None)
-    assert (file.scheduler.grace_period, file.rungs) == (1, (1, 3))
+    assert (file.scheduler.grace_period, file.scheduler.rungs) == (1, (1, 3))
     assert file.resources.reuse_workers is True
     assert read(tmp_path, "search:\ndata: null\n" + SMALL) == read(tmp_path, "search:\ndata: null\n" + SMALL)
 
@@ -64,7 +64,7 @@ def test_a_trainable_of_ones_own_is_found_and_never_imported(tmp_path):
     file = read(tmp_path, OWN)
     assert file.data is None
     assert (file.metric.name, file.metric.goal) == ("loss", Goal.MINIMIZE)
-    assert file.rungs == (1, 3)
+    assert file.scheduler.rungs == (1, 3)
     assert read(tmp_path, OWN, "scheduler={type: none}").scheduler.max_epochs is None
 
 

@@ -76,7 +76,7 @@ def _as_json(file: SearchFile, samples: list[dict[str, object]]) -> dict[str, An
         "version": 1,
         "search": file.name,
         "settings": file.settings(),
-        "rungs": list(file.rungs),
+        "rungs": list(file.scheduler.rungs),
         "brackets": [{"trials": item.trials, "rungs": list(item.rungs)} for item in file.scheduler.brackets],
         "epochs_at_most": epochs_at_most(file),
         "configurations": samples,

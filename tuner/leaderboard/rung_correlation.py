@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from statistics import NormalDist, StatisticsError, correlation
+from statistics import NormalDist
 
+from tuner.facts.ranks import spearman
 from tuner.facts.records import Goal, State
 from tuner.facts.rungs import is_exempt
 from tuner.journal.history import History, Trial
@@ -89,23 +89,9 @@ def rung_correlations(history: History, goal: Goal, exempt: float = 0) -> tuple[
 
 def _over(trials: Collection[Trial], epoch: int, scores: dict[int, float]) -> Correlation:
     pairs = [(trial.epochs[epoch].score, scores[trial.number]) for trial in trials if epoch in trial.epochs]
-    if len(pairs) < FEWEST or (value := _spearman(pairs)) is None:
+    if len(pairs) < FEWEST or (value := spearman(pairs)) is None:
         return Correlation(len(pairs))
     return Correlation(len(pairs), value, *_interval(value, len(pairs)))
-
-
-def _spearman(pairs: Sequence[tuple[float, float]]) -> float | None:
-    """Return the correlation of ranks, equals sharing the mean of theirs; None where one side is constant."""
-    first, second = (_ranks(values) for values in zip(*pairs, strict=True))
-    try:
-        return min(1.0, max(-1.0, correlation(first, second)))
-    except StatisticsError:
-        return None
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    ordered = sorted(values)
-    return [(bisect_left(ordered, value) + bisect_right(ordered, value)) / 2 for value in values]
 
 
 def _interval(value: float, count: int) -> tuple[float, float]:

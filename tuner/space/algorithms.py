@@ -155,6 +155,15 @@ SCHEDULER_FIELDS: tuple[Field, ...] = (
         applies={"type": ("asha", "hyperband", "median")},
     ),
     Field(
+        "min_correlation",
+        Kind.REAL,
+        0,
+        "Rank correlation with the final scores below which a rung stops nothing; 0 trusts every rung.",
+        minimum=0,
+        maximum=1,
+        applies={"type": ("asha", "hyperband")},
+    ),
+    Field(
         "n_startup_trials",
         Kind.INTEGER,
         5,

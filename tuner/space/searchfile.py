@@ -100,6 +100,11 @@ class Scheduler:
             return hyperband_brackets(self.grace_period, self.reduction_factor, self.max_epochs)
         return (Bracket(1, rung_levels(self.grace_period, self.reduction_factor, self.max_epochs)),)
 
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Return the epochs that are rungs, of whichever bracket; none where the scheduler has no rungs."""
+        return tuple(sorted({level for bracket in self.brackets for level in bracket.rungs}))
+
     def settings(self) -> dict[str, Any]:
         """Return what applies to it as plain values for JSON; with none, what would apply to asha."""
         values = {key: value for key, value in vars(self).items() if key != "options"} | {**self.options}
@@ -171,11 +176,6 @@ class SearchFile:
     def reported(self) -> tuple[str, ...]:
         """Return the metrics beside the first that every epoch has to report; the others are measured."""
         return tuple(metric.name for metric in self.metrics[1:] if metric.name not in MEASURED)
-
-    @property
-    def rungs(self) -> tuple[int, ...]:
-        """Return the epochs that are rungs, of whichever bracket; none where the scheduler has no rungs."""
-        return tuple(sorted({level for bracket in self.scheduler.brackets for level in bracket.rungs}))
 
     def settings(self) -> dict[str, Any]:
         """Return all that decides the results as plain values for JSON: equal for equal searches.

@@ -11,6 +11,7 @@ from tuner.search.schedulers.hyperband import Hyperband
 from tuner.search.schedulers.median import Median
 from tuner.search.schedulers.none import RunAll
 from tuner.search.schedulers.scheduler import Scheduler
+from tuner.search.schedulers.trusting import Trusting
 from tuner.space.searchfile import Scheduler as Settings
 
 #: Name in the search file to scheduler.
@@ -25,4 +26,6 @@ SCHEDULERS: Mapping[str, Callable[[Settings, Goal], Scheduler]] = {
 def scheduler_of(settings: Settings, goal: Goal) -> Scheduler:
     """Return the scheduler that a search file describes, fresh."""
     scheduler = SCHEDULERS[settings.type](settings, goal)
-    return Exempting(scheduler, settings.exempt) if settings.exempt else scheduler
+    if settings.exempt:
+        scheduler = Exempting(scheduler, settings.exempt)
+    return Trusting(scheduler, settings, goal) if settings.options.get("min_correlation") else scheduler
