@@ -1,8 +1,9 @@
 """The replay pool as a world: a fixed surrogate of whole curves, fitted to one half of the measured configurations.
 
-Halves go by the number of the configuration, even or odd. The mean of a configuration's runs is its truth; curves
-are a few principal components, each a Gaussian process over the cube, and so is the share of runs that diverge. One
-run's noise is that of a measured run of a configuration that is about as good: the difference of its two seeds over the
+Halves go by the number of the configuration, even or odd. The mean of a configuration's runs is its truth. Curves are
+the mean of two models over the cube: a few principal components, each a Gaussian process, which alone sees far better
+configurations in corners than there are, and extremely randomized trees, which alone see none better than the measured
+ones. The share of runs that diverge is a Gaussian process, too. One run's noise is that of a measured run of a configuration that is about as good: the difference of its two seeds over the
 square root of two.
 """
 
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from pool.forest import Forest
 from replay.axes import places_of, snapped
 from replay.worlds import World
 from scipy.stats import spearmanr
@@ -124,6 +126,7 @@ class Surrogate(World):
         self._pca = PCA(max(1, int((spread > 1e-5).sum())), random_state=0).fit(self._means)
         scores = self._pca.transform(self._means)
         self._scale = scores.std(axis=0) + 1e-12
+        self._forest = Forest(self._points, self._means)
         noise = self._score_noise() / self._scale**2
         self._processes = [
             _regressor(self._points, column, least)
@@ -152,7 +155,8 @@ class Surrogate(World):
     def means(self, points: np.ndarray) -> np.ndarray:
         """Return the surrogate's curves."""
         scores = np.stack([_said(process, points) for process in self._processes], axis=1)
-        return np.clip(self._pca.inverse_transform(scores * self._scale), 0.0, 1.0)
+        smooth = self._pca.inverse_transform(scores * self._scale)
+        return np.clip((smooth + self._forest.means(points)) / 2, 0.0, 1.0)
 
     def crashes(self, points: np.ndarray) -> np.ndarray:
         """Return the probabilities; 0 where no run of the half diverged."""
@@ -206,9 +210,8 @@ def _worth(item: Measured) -> float:
 def _regressor(points: np.ndarray, targets: np.ndarray, noise: float = 0.0) -> GaussianProcessRegressor:
     """Return a process fitted to targets; ``noise`` is the least variance that is theirs alone."""
     least = min(max(noise, 1e-6), 0.9)
-    kernel = ConstantKernel(1.0) * Matern(np.ones(points.shape[1]), (0.05, 20.0), nu=2.5) + WhiteKernel(
-        max(0.1, least), (least, 1.0)
-    )
+    matern = Matern(np.ones(points.shape[1]), (0.05, 20.0), nu=2.5)
+    kernel = ConstantKernel(1.0, "fixed") * matern + WhiteKernel(max(0.1, least), (least, 1.0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return GaussianProcessRegressor(kernel, random_state=0).fit(points, targets)
