@@ -3,8 +3,8 @@
 Halves go by the number of the configuration, even or odd. The mean of a configuration's runs is its truth. Curves are
 the mean of two models over the cube: a few principal components, each a Gaussian process, which alone sees far better
 configurations in corners than there are, and extremely randomized trees, which alone see none better than the measured
-ones. The share of runs that diverge is a Gaussian process, too. One run's noise is that of a measured run of a configuration that is about as good: the difference of its two seeds over the
-square root of two.
+ones. The share of runs that diverge is a Gaussian process, too. One run's noise is that of a measured run with a similar
+curve: the difference of its two seeds over the square root of two.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ GATE = 0.8
 FEWEST = 10
 
 _COMPONENTS = 5
-_NEIGHBOURS = 25
+_NEIGHBOURS = 10
 #: CIFAR-10 has ten classes: what guessing reaches, and so what is left of a run that diverged.
 _CHANCE = 0.1
 
@@ -145,12 +145,9 @@ class Surrogate(World):
         self._crash = _regressor(self._places(self.half), shares) if self._diverged else None
 
     def _fit_noise(self, finished: Sequence[Measured]) -> None:
-        pairs = sorted(
-            ((item.curves.mean(axis=0).max(), item.curves) for item in finished if len(item.curves) > 1),
-            key=lambda pair: pair[0],
-        )
-        self._levels = np.array([level for level, _ in pairs])
-        self._residuals = [(curves[0] - curves[1]) / np.sqrt(2) for _, curves in pairs]
+        pairs = [item.curves for item in finished if len(item.curves) > 1]
+        self._paired = np.array([curves.mean(axis=0) for curves in pairs])
+        self._residuals = [(curves[0] - curves[1]) / np.sqrt(2) for curves in pairs]
 
     def means(self, points: np.ndarray) -> np.ndarray:
         """Return the surrogate's curves."""
@@ -170,13 +167,14 @@ class Surrogate(World):
         return item.curves.mean(axis=0), item.crash
 
     def noise(self, mean: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Return the residual of a measured run, of one of those that are nearest in their best value."""
+        """Return the residual of a measured run, of one of those with the most similar curves.
+
+        Of others it would have its leaps at epochs at which this curve is as good as at its end.
+        """
         if not self._residuals:
             return np.zeros(len(mean))
-        first = int(np.searchsorted(self._levels, mean.max())) - _NEIGHBOURS // 2
-        first = min(max(0, first), max(0, len(self._levels) - _NEIGHBOURS))
-        index = first + int(generator.integers(min(_NEIGHBOURS, len(self._levels))))
-        return self._residuals[index] * generator.choice([-1.0, 1.0])
+        nearest = np.argsort(((self._paired - mean) ** 2).sum(axis=1), kind="stable")[:_NEIGHBOURS]
+        return self._residuals[generator.choice(nearest)] * generator.choice([-1.0, 1.0])
 
     def crash_epoch(self, generator: np.random.Generator) -> int:
         """Return that of a measured run."""
