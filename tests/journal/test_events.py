@@ -10,10 +10,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.facts.records import Decision, Origin, State
-from tuner.journal.events import EVENTS, Ask, Close, End, Epoch, Event, Open, Retry, Rung, Start, decode, encode
+from tuner.journal.events import (
+    EVENTS,
+    Add,
+    Ask,
+    Close,
+    End,
+    Epoch,
+    Event,
+    Extend,
+    Open,
+    Retry,
+    Rung,
+    Start,
+    decode,
+    encode,
+)
 
 ONE_OF_EACH: list[Event] = [
     Open(at=1.0, slots=2, trials=10),
+    Extend(at=1.5, trials=12, request="extend-1.json"),
+    Add(at=1.6, config={"lr": 0.1}, trials=13),
     Ask(at=2.0, n=0, config={"lr": 1e-5, "model": "ü\n", "flip": True, "milestones": [1, 2]}, origin=Origin.SAMPLER),
     Start(at=2.5, n=0, attempt=1, node="alpha", device="cpu"),
     Epoch(

@@ -21,6 +21,8 @@ from tuner.space.space import Space
 
 EPOCHS = 9
 
+COMPLETED = Ended(State.COMPLETED, "budget")
+
 
 def parameter(name: str, *alternatives: Any) -> Parameter:
     """Return a parameter from domains, or (domain, when) pairs."""
@@ -153,5 +155,5 @@ class Simulation:
             ended = Ended(State.DIVERGED, "nan")
         else:
             report = Report(epoch, value, {}, seconds=0.0, memory_mb=None, checkpoint=f"a{assignment.attempt}-e{epoch}")
-            ended = Ended(State.COMPLETED, "budget") if epoch == EPOCHS else None
+            ended = COMPLETED if epoch == EPOCHS else None
         return self.ledger.receive(Message(assignment.number, assignment.attempt, started, report, ended))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.cli.options import add_cluster, add_file, add_format, add_progress, whole_number
+from tuner.cli.options import add_cluster, add_file, add_format, add_progress, add_top
 from tuner.facts.addresses import is_address
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
 from tuner.facts.printable import printable
@@ -19,6 +19,7 @@ from tuner.facts.records import IN_OWN_FILES
 
 if TYPE_CHECKING:
     from tuner.space.searchfile import SearchFile
+    from tuner.study.runner import Outcome
 
 
 def number(text: str) -> int | float:
@@ -60,9 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="check file, data and machine; touch no results")
     add_cluster(parser)
     add_progress(parser)
-    parser.add_argument(
-        "--top", type=whole_number(0), default=10, metavar="K", help="rows of the leaderboard at the end"
-    )
+    add_top(parser)
     add_format(parser)
 
 
@@ -96,7 +95,9 @@ def run(args: argparse.Namespace) -> int:
             print(json.dumps({"version": 1, "search": file.name, "dry_run": outcome.reason}))
         print(f"{args.file}: good; {outcome.reason}", file=sys.stderr)
         return outcome.code
-    _print_result(outcome, args)
+    if outcome.already_finished:
+        _say_finished(outcome)
+    print_result(outcome, args, resume_command(args))
     if outcome.code in (ExitCode.OK, ExitCode.TRIAL_FAILED) and (commands := _next_commands(file, outcome.folder)):
         print("next: " + "\n      ".join(commands), file=sys.stderr)
     return outcome.code
@@ -140,15 +141,25 @@ def _next_commands(file: SearchFile, folder: Path) -> list[str]:
     return commands
 
 
-def _print_result(outcome: Any, args: argparse.Namespace) -> None:
+def _say_finished(outcome: Outcome) -> None:
+    place = relative_to_cwd(outcome.folder)
+    anew = "another --name" if is_address(place) or in_ray_job() else "--restart"
+    print(f"{place} is finished: {_FINISHED[outcome.reason]}; anew: {anew}", file=sys.stderr)
+
+
+def print_result(outcome: Outcome, args: argparse.Namespace, command: str) -> None:
+    """Print the leaderboard on stdout, and on stderr why it ended and how it goes on.
+
+    Args:
+        outcome: Of the search.
+        args: With ``top`` and ``json``.
+        command: What to type to go on.
+    """
     from tuner.cli.leaderboard import print_leaderboard
 
     place = relative_to_cwd(outcome.folder)
-    if outcome.already_finished:
-        anew = "another --name" if is_address(place) or in_ray_job() else "--restart"
-        print(f"{place} is finished: {_FINISHED[outcome.reason]}; anew: {anew}", file=sys.stderr)
     print_leaderboard(outcome.folder, top=args.top, format="json" if args.json else "table")
-    again = "submitted again, it goes on" if in_ray_job() else f"go on with: {resume_command(args)}"
+    again = "submitted again, it goes on" if in_ray_job() else f"go on with: {command}"
     if outcome.code in (ExitCode.SIGINT, ExitCode.SIGTERM):
         print(f"interrupted; {again}", file=sys.stderr)
     elif outcome.reason == "stopped":

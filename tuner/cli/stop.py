@@ -6,16 +6,11 @@ import argparse
 import json
 import shlex
 import sys
-import time
-from collections.abc import Callable
 
+from tuner.cli.driver import waited
 from tuner.cli.options import add_format, add_search_or_job
 from tuner.cli.status import GOES_ON
 from tuner.facts.errors import ExitCode, UsageError
-
-#: Seconds for which the command waits: a driver looks every few seconds, ends its trials, writes its last leaderboard.
-_PATIENCE_SECONDS = 90.0
-_LOOK_SECONDS = 0.5
 
 _NOT_BEGUN = "a job that has not begun is stopped by its id: tuner stop ID --address URL"
 
@@ -36,7 +31,7 @@ def _stop_search(args: argparse.Namespace) -> int:
     from tuner.leaderboard.read import find_search, list_searches
     from tuner.leaderboard.status import status_of
     from tuner.storage.copies import results_folder
-    from tuner.study.requests import ask_to_stop
+    from tuner.study.request_files import Kind, ask
 
     with results_folder(args.results, args.name) as results:
         try:
@@ -48,8 +43,8 @@ def _stop_search(args: argparse.Namespace) -> int:
             raise UsageError(f"{error}; {_NOT_BEGUN}") from error
         if not is_held(folder):
             raise UsageError(f"{folder.name} does not run, so there is nothing to stop")
-        ask_to_stop(folder)
-        ended = _waited(lambda: not is_held(folder))
+        ask(folder, Kind.STOP)
+        ended = waited(lambda: not is_held(folder))
         status = status_of(folder)
     if args.json:
         print(json.dumps(status.to_json(), ensure_ascii=False))
@@ -79,7 +74,7 @@ def _stop_job(args: argparse.Namespace) -> int:
     if job.ended:
         raise UsageError(f"{job_id} does not run ({job.status}), so there is nothing to stop")
     server.stop(job_id)
-    _waited(lambda: server.get(job_id).ended)
+    waited(lambda: server.get(job_id).ended)
     job = server.get(job_id)
     if args.json:
         print(json.dumps({"version": 1, "search": job.search, "job": job.to_json()}, ensure_ascii=False))
@@ -90,12 +85,3 @@ def _stop_job(args: argparse.Namespace) -> int:
     again = "" if job.status == "SUCCEEDED" else "; submitted again, the search goes on"
     print(f"{job_id}: {job.status}{again}", file=sys.stderr)
     return ExitCode.OK
-
-
-def _waited(ended: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not ended():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_LOOK_SECONDS)
-    return True

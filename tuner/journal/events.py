@@ -130,6 +130,38 @@ class End(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Extend(Event):
+    """More trials are wanted than before.
+
+    Attributes:
+        trials: How many in all; no later driver wants fewer.
+        request: Name of the request file that asked for it, so that it is taken in once; None where there was none.
+    """
+
+    type: ClassVar[str] = "extend"
+
+    trials: int
+    request: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Add(Event):
+    """A configuration was given to a search that had begun; the next proposals are those given, in order.
+
+    Attributes:
+        config: Full or partial; the sampler chooses what is left out.
+        trials: As in ``Extend``.
+        request: As in ``Extend``.
+    """
+
+    type: ClassVar[str] = "add"
+
+    config: dict[str, Any]
+    trials: int
+    request: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Close(Event):
     """A driver let go of the search in good order; ``seconds`` is how long it had been at it."""
 
@@ -139,7 +171,9 @@ class Close(Event):
     seconds: float
 
 
-EVENTS: dict[str, type[Event]] = {event.type: event for event in (Open, Ask, Retry, Start, Epoch, Rung, End, Close)}
+EVENTS: dict[str, type[Event]] = {
+    event.type: event for event in (Open, Extend, Add, Ask, Retry, Start, Epoch, Rung, End, Close)
+}
 
 #: How each value of each event is read; whoever wrote the line, an event holds what its class says.
 _FIELDS: dict[str, dict[str, Callable[[Any], Any]]] = {

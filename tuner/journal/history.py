@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from tuner.facts.records import Decision, Goal, State
-from tuner.journal.events import Ask, Close, End, Epoch, Event, Open, Retry, Rung, Start
+from tuner.journal.events import Add, Ask, Close, End, Epoch, Event, Extend, Open, Retry, Rung, Start
 
 
 @dataclass
@@ -79,6 +79,10 @@ class History:
         opened: How the last driver took the search up, or None before any did.
         nodes: Name of each machine that began an attempt, to its number, from 1 in the order of appearance.
         closed: How the last driver let go, or None while one holds it or after it was killed.
+        wanted: How many trials the last driver is to propose in all.
+        extended: The same as far as it was asked for once the search had begun; no driver wants fewer.
+        additions: How many configurations that were given wait to be proposed.
+        requests: Names of the requests that were taken in.
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
@@ -88,6 +92,10 @@ class History:
         self.opened: Open | None = None
         self.nodes: dict[str, int] = {}
         self.closed: Close | None = None
+        self.wanted = 0
+        self.extended = 0
+        self.additions = 0
+        self.requests: set[str] = set()
         self._last_at = 0.0
         for event in events:
             self.apply(event)
@@ -99,10 +107,14 @@ class History:
             return True
         if not isinstance(event, Start):  # a worker's clock may be another machine's
             self._last_at = max(self._last_at, event.at)
+        if isinstance(event, Extend | Add):
+            self._grow(event)
+            return True
         if isinstance(event, Ask):
             if event.n in self.trials:
                 return False
             self.trials[event.n] = Trial(event)
+            self.additions = max(0, self.additions - 1)
             return True
         trial = self.trials.get(event.n) if event.n is not None else None
         if trial is None or not counts(trial, event):
@@ -122,6 +134,12 @@ class History:
                 trial.end = event
         return True
 
+    def _grow(self, event: Extend | Add) -> None:
+        self.wanted = self.extended = max(self.wanted, event.trials)
+        self.additions += isinstance(event, Add)
+        if event.request is not None:
+            self.requests.add(event.request)
+
     def _change_hands(self, event: Open | Close) -> None:
         if isinstance(event, Close):
             self.active_seconds += event.seconds
@@ -130,6 +148,7 @@ class History:
         if self.opened is not None and self.closed is None:  # the driver before was killed
             self.active_seconds += self.open_seconds
         self.opened, self.closed = event, None
+        self.wanted = max(event.trials, self.extended)
         self._last_at = event.at
 
     def snapshot(self) -> History:
@@ -137,6 +156,8 @@ class History:
         copy = History()
         copy.trials = {number: trial if trial.end else trial.copied() for number, trial in self.trials.items()}
         copy.active_seconds, copy.opened, copy.closed = self.active_seconds, self.opened, self.closed
+        copy.wanted, copy.extended, copy.additions = self.wanted, self.extended, self.additions
+        copy.requests = set(self.requests)
         copy.nodes, copy._last_at = dict(self.nodes), self._last_at
         return copy
 

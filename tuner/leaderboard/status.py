@@ -107,7 +107,7 @@ def _status(
     if holder is not None and opened is not None and history.closed is None:
         active = history.active_seconds + max(0.0, now - opened.at)
     score, number = _best(history, info.goal)
-    trials = settings["trials"] if opened is None else opened.trials
+    trials = settings["trials"] if opened is None else history.wanted
     times = [event.at for event in events if not isinstance(event, Start)]  # whose clock is another machine's
     return Status(
         info=info,

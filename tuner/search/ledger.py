@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from tuner.facts.errors import ResultsHeldError, StorageError
 from tuner.facts.records import Decision, Goal, State
 from tuner.facts.seeds import derived_seed
-from tuner.journal.events import Ask, Close, End, Epoch, Event, Open, Retry, Rung, Start
+from tuner.journal.events import Add, Ask, Close, End, Epoch, Event, Extend, Open, Retry, Rung, Start
 from tuner.journal.history import History, Trial, counts
 from tuner.journal.log import Log
 from tuner.search.clock import SteadyClock
@@ -77,7 +77,7 @@ class Ledger:
             scheduler: Fresh; hears every event.
             goal: Of the metric.
             seed: The search's seed, of which trials' seeds are derived.
-            trials: How many trials to propose in all.
+            trials: How many trials to propose in all, unless the log was extended to more.
             slots: How many may run side by side.
             retries: How many lost processes a trial survives.
             time_budget: Seconds of active time over all drivers, or None.
@@ -93,7 +93,6 @@ class Ledger:
         self._scheduler = scheduler
         self._goal = goal
         self._seed = seed
-        self._trials = trials
         self.slots = slots
         self._retries = retries
         self._time_budget = time_budget
@@ -106,7 +105,7 @@ class Ledger:
         self._promising = False
         for event in log.replay():
             self._apply(event)
-        self._write(Open(at=self._clock(), slots=slots, trials=trials))
+        self._write(Open(at=self._clock(), slots=slots, trials=max(trials, self.history.extended)))
         self._active_before = self.history.active_seconds  # a killed driver's time, too, which Open settles
         for trial in self.history.unfinished:  # stopped, and killed before the end was written
             if trial.stop_decision is not None:
@@ -116,7 +115,7 @@ class Ledger:
     @property
     def all_proposed(self) -> bool:
         """Whether as many trials as were wanted have been proposed."""
-        return len(self.history.trials) >= self._trials
+        return len(self.history.trials) >= self.history.wanted
 
     @property
     def exhausted(self) -> bool:
@@ -168,6 +167,29 @@ class Ledger:
         self._write(Ask(at=self._clock(), n=n, config=config, origin=proposal.origin))
         self._live.add(n)
         return Assignment(n, 1, config)
+
+    def extend(self, trials: int, request: str | None = None) -> None:
+        """Want more trials than now; a request that the log has taken in changes nothing.
+
+        Args:
+            trials: How many more, at least 1.
+            request: Name of the request that asks for it.
+        """
+        if request is None or request not in self.history.requests:
+            self._write(Extend(at=self._clock(), trials=self.history.wanted + trials, request=request))
+
+    def add(self, config: Mapping[str, Any], request: str | None = None) -> None:
+        """Propose a configuration next; a request that the log has taken in changes nothing.
+
+        It is one of the trials that are wanted; where all of those have been proposed, one more is wanted.
+
+        Args:
+            config: Full or partial.
+            request: Name of the request that asks for it.
+        """
+        if request is None or request not in self.history.requests:
+            trials = max(self.history.wanted, len(self.history.trials) + self.history.additions + 1)
+            self._write(Add(at=self._clock(), config=dict(config), trials=trials, request=request))
 
     def retry(self, number: int, reason: str, *, lost: bool = True) -> Assignment | None:
         """Write down that an attempt was cut off; return the next, or None if the trial has failed for good.

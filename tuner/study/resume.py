@@ -8,13 +8,21 @@ from tuner.journal.history import History
 from tuner.space.searchfile import SearchFile
 from tuner.storage.copies import origin
 from tuner.study.folder import Folder, differences, portable_settings
+from tuner.study.request_files import lasting
 
 #: How a driver lets go of a search that has nothing left to do.
 DONE = frozenset({"trials", "exhausted", "time_budget"})
 
 
-def is_finished(folder: Folder, file: SearchFile, resume: bool, resume_command: str) -> bool:
+def is_finished(folder: Folder, file: SearchFile, resume: bool, resume_command: str, *, more: int = 0) -> bool:
     """Return whether the search in a folder is finished.
+
+    Args:
+        folder: It holds a search.
+        file: What is asked for.
+        resume: Whether to go on with an unfinished one, or with one that was given something to do since it ended.
+        resume_command: What errors tell people to type to resume.
+        more: How many more trials are wanted than the search's drivers wanted so far.
 
     Raises:
         UsageError: It is another search, or an unfinished one that was not asked to be resumed.
@@ -27,23 +35,28 @@ def is_finished(folder: Folder, file: SearchFile, resume: bool, resume_command: 
             + (", or --restart to move it aside" if origin(folder.path) is None and not in_ray_job() else "")
         )
     history = folder.history()
-    if _finished(history, file):
+    wanted = max(file.search.trials, history.extended) + more
+    if _finished(history, file, wanted) and not (resume and _asked(folder, history)):
         return True
     if not resume:
         done = sum(trial.end is not None for trial in history.trials.values())
         raise UsageError(
-            f"{place} holds an unfinished search ({done} of {file.search.trials} trials ended); "
-            f"go on with: {resume_command}"
+            f"{place} holds an unfinished search ({done} of {wanted} trials ended); go on with: {resume_command}"
         )
     return False
 
 
-def _finished(history: History, file: SearchFile) -> bool:
+def _asked(folder: Folder, history: History) -> bool:
+    """Return whether a request waits that the log has not taken in."""
+    return any(name not in history.requests for name in lasting(folder.path))
+
+
+def _finished(history: History, file: SearchFile, wanted: int) -> bool:
     if history.closed is None or history.opened is None or history.closed.reason not in DONE:
         return False
     budget = file.search.time_budget
     return {
-        "trials": file.search.trials <= len(history.trials),
+        "trials": wanted <= len(history.trials),
         "exhausted": True,
         "time_budget": budget is not None and history.active_seconds >= budget,
     }[history.closed.reason]

@@ -57,6 +57,7 @@ def run_search(
     restart: bool = False,
     dry_run: bool = False,
     resume_command: str = "resume=True",
+    more: int = 0,
     address: str | None = None,
     observer: Observer,
 ) -> Outcome:
@@ -68,6 +69,7 @@ def run_search(
         restart: Move an existing folder aside first.
         dry_run: Check all that can be checked; data is decoded into the cache, results are not touched.
         resume_command: What errors tell people to type to resume.
+        more: How many more trials are wanted than the log says.
         address: A Ray cluster to run on: ``auto``, HOST or HOST:PORT; None for this machine.
         observer: Shown what happens.
     """
@@ -77,7 +79,7 @@ def run_search(
         observer.notice(str(warning))
     folder = Folder(attach(file.results) / file.name)
     refuse_if_held(folder.path)
-    if folder.exists and not restart and is_finished(folder, file, resume, resume_command) and not dry_run:
+    if folder.exists and not restart and is_finished(folder, file, resume, resume_command, more=more) and not dry_run:
         return _already_finished(folder)
     with caught_signals() as signals:
         if dry_run:
@@ -88,7 +90,7 @@ def run_search(
         requests = Requests(folder.path, observer.notice)
         with folder.writer() as log:
             # Looked at again: another driver may have come first.
-            if folder.exists and is_finished(folder, file, resume, resume_command):
+            if folder.exists and is_finished(folder, file, resume, resume_command, more=more):
                 return _already_finished(folder)
             with (
                 requests,
@@ -101,6 +103,7 @@ def run_search(
                     log,
                     place,
                     requests,
+                    more=more,
                     signals=signals,
                     observer=observer,
                 )
@@ -134,6 +137,7 @@ def _drive(
     place: Workplace,
     requests: Requests,
     *,
+    more: int,
     signals: CaughtSignals,
     observer: Observer,
 ) -> Outcome:
@@ -146,11 +150,20 @@ def _drive(
     warn_of_versions(folder, observer)
     concurrent = place.slots()
     ledger = _ledger(file, log, concurrent)
+    if more:
+        ledger.extend(more)
+    requests.hand_to(ledger, file.space)
     folder.note_versions(len(ledger.history.trials), now)
     kept = KeptCheckpoints(folder.checkpoints, file.keep_checkpoints, file.metric.goal)
     publisher = Publisher(folder.path, info, ledger, kept, confirm=log.confirm)
     publisher.publish(live=True)
     publisher.start()
+
+    def leaving() -> bool:
+        if not ledger.finished:  # otherwise Ray Tune asks no more: what is asked for now waits for the next driver
+            requests.hand_to(ledger, file.space)
+        return publisher.failure is not None or requests.stop
+
     try:
         drive(
             ledger,
@@ -161,7 +174,7 @@ def _drive(
             observer=observer,
             listeners=[publisher.heard],
             slots=place.slots,
-            leaving=lambda: publisher.failure is not None or requests.stop,
+            leaving=leaving,
         )
     finally:
         publisher.stop()
@@ -209,7 +222,6 @@ def _reason(ledger: Ledger, *, stop: bool) -> str:
 def _work(file: SearchFile, concurrent: int) -> Work:
     return Work(
         title=file.name,
-        count=file.search.trials,
         concurrent=concurrent,
         resources=file.resources,
         how=f"{file.search.algorithm} and {file.scheduler.type}",

@@ -1,0 +1,132 @@
+"""``tuner extend`` and ``tuner add``: a search lives on after it has started, and after it has finished."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.search.simulation import COMPLETED
+from tests.study.searches import SearchProcess, assert_exactly_once, history, prepare, search
+from tuner.cli.main import main
+from tuner.facts.records import Origin
+from tuner.hyperparameters.table import TRAINABLES
+from tuner.journal.events import Ask, Close, End, Open
+from tuner.journal.log import open_log
+from tuner.leaderboard.info import SearchInfo
+from tuner.space.read import read_search_file
+from tuner.study.folder import Folder, portable_settings
+from tuner.study.request_files import lasting
+from tuner.study.resume import is_finished
+
+SPACE = """
+    name: s
+    trainable: mine:train
+    metric: {name: acc, goal: maximize}
+    search: {trials: 1, seed: 3}
+    scheduler: {type: none}
+    parameters:
+      x: {min: 0.0, max: 1.0}
+      kind: {values: [a, b]}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the results folder of a finished search of one trial, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    prepare(tmp_path, space=SPACE)
+    file = read_search_file(tmp_path / "space.yaml", trainables=TRAINABLES)
+    path = tmp_path / "results" / "s"
+    path.mkdir(parents=True)
+    info = SearchInfo.of(file.name, file.metric.name, file.metric.goal, file.space)
+    Folder(path).describe(file, info, None, "2026-01-31T12:00:00+00:00")
+    with open_log(path) as log:
+        log.append(
+            Open(at=1.0, slots=1, trials=1),
+            Ask(at=2.0, n=0, config={"x": 0.5, "kind": "a", "seed": 1}, origin=Origin.RANDOM),
+            End(at=3.0, n=0, attempt=1, **vars(COMPLETED)),
+            Close(at=4.0, reason="trials", seconds=3.0),
+        )
+    return path
+
+
+def test_a_configuration_waits_for_the_next_driver(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = read_search_file(Path("space.yaml"), trainables=TRAINABLES)
+    assert is_finished(Folder(folder), file, True, "")
+    assert main(["add", "x=1", "kind=b", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"version": 1, "search": "s", "config": {"x": 1.0, "kind": "b"}, "taken": False}
+    said = " ".join(captured.err.split())
+    assert said.endswith("kept and comes first when it goes on: tuner extend s --trials 0")
+    assert len(lasting(folder)) == 1
+    assert not is_finished(Folder(folder), file, True, "")
+    assert is_finished(Folder(folder), file, False, "")  # without --resume a finished search is shown and left alone
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["s", "y=1"], "y=1: error: 'y' is not in parameters"),
+        (["s", "x=2", "kindd=a"], "kindd=a: error: 'kindd' is not in parameters; did you mean 'kind'?"),
+        (["s"], "no configuration is given"),
+        (["t", "x=0.5"], "no search 't'"),
+    ],
+)
+def test_what_is_wrong_with_a_configuration_leaves_nothing_behind(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    assert main(["add", *words]) == 2
+    assert said in capsys.readouterr().err
+    assert not (folder / "requests").exists()
+
+
+def test_a_finished_search_is_extended_by_as_many_as_are_said(folder: Path) -> None:
+    file = read_search_file(Path("space.yaml"), trainables=TRAINABLES)
+    assert portable_settings(file)["search"]["trials"] == 1
+    assert not is_finished(Folder(folder), file, True, "", more=1)
+
+
+def test_what_cannot_be_extended(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["extend", "s"]) == 2
+    assert main(["extend", "s", "--trials", "-1"]) == 2
+    assert main(["extend", "t", "--trials", "1"]) == 2
+    assert "no search 't'" in capsys.readouterr().err
+    assert main(["extend", "s", "--trials", "1", "--set", "seed=4"]) == 2
+    assert "search.seed (3, now 4)" in capsys.readouterr().err
+    assert main(["extend", "s", "--trials", "0", "--progress", "none"]) == 0
+    assert "results/s is finished: nothing was run; more trials: --trials N\n" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_search_is_extended_and_given_a_configuration_while_it_runs_and_after_it_has_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    prepare(tmp_path)
+    running = SearchProcess(tmp_path, "--trials", "4", "--progress", "lines", epoch_seconds=0.5)
+    running.until_epochs(1)
+    assert main(["extend", "--trials", "3"]) == 0
+    assert "s goes on with 3 more trials: 7 in all" in capsys.readouterr().err
+    assert main(["add", "s", "x=0.3"]) == 0
+    assert "s tries this configuration next; 7 trials in all" in capsys.readouterr().err
+    code, _, err = running.wait()
+    assert code == 0, err
+    assert "3 more trials, as 'tuner extend' asked: 7 in all" in err and "[7/7] trial" in err
+    assert_exactly_once(tmp_path, 7)
+    given = [trial for trial in history(tmp_path).trials.values() if trial.ask.config["x"] == 0.3]
+    assert len(given) == 1 and given[0].number < 6 and given[0].ask.origin is Origin.POINT
+
+    assert search(tmp_path, "--resume", "--trials", "4")[0] == 0
+    assert len(history(tmp_path).trials) == 7  # no later driver wants fewer
+    assert main(["add", "x=0.31"]) == 0
+    assert main(["extend", "--trials", "2", "--progress", "none"]) == 0
+    assert_exactly_once(tmp_path, 9)
+    assert history(tmp_path).trials[7].ask.config["x"] == 0.31
+    assert not lasting(tmp_path / "results" / "s")
+    capsys.readouterr()
+    assert main(["status", "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert (status["trials"], status["ended"], status["reason"]) == (9, 9, "trials")
