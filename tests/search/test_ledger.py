@@ -226,6 +226,24 @@ def test_a_search_that_worked_before_is_not_given_up(tmp_path: Path) -> None:
     assert ledger.hopeless is None
 
 
+def test_in_a_pause_each_trial_ends_its_epoch_and_goes_on_there_later(tmp_path: Path) -> None:
+    first = Simulation(tmp_path, trials=3, slots=2, scheduler="none")
+    ledger = first.ledger
+    for _ in range(2):
+        ledger.next_assignment()
+    assert report(ledger, attempt=1, epoch=1) is Decision.CONTINUE
+    ledger.pausing = True
+    assert ledger.next_assignment() is None
+    assert not ledger.finished
+    assert report(ledger, attempt=1, epoch=2) is Decision.STOP
+    assert ledger.receive(Message(1, 1, None, Report(1, 0.5, {}, 0.0, None, None))) is Decision.STOP
+    assert ledger.finished
+    assert {n: trial.state for n, trial in ledger.history.trials.items()} == {0: State.RUNNING, 1: State.RUNNING}
+    first.log.__exit__(None, None, None)
+    again = Simulation(tmp_path, trials=3, slots=2, scheduler="none").ledger.next_assignment()
+    assert again is not None and (again.number, again.after_epoch) == (0, 2)
+
+
 def test_a_worker_that_cannot_write_ends_the_search(tmp_path: Path) -> None:
     ledger = Simulation(tmp_path, trials=2).ledger
     ledger.next_assignment()

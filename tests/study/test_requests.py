@@ -36,6 +36,17 @@ def test_what_is_asked_while_a_driver_starts_is_asked_of_it(tmp_path: Path) -> N
         assert heard.stop
 
 
+def test_a_pause_is_no_stop_and_belongs_to_the_driver_that_runs(tmp_path: Path) -> None:
+    ask(tmp_path, Kind.PAUSE)
+    with Requests(tmp_path, lambda text: None) as heard:
+        assert not heard.pause
+    second = Requests(tmp_path, lambda text: None)
+    ask(tmp_path, Kind.PAUSE)
+    with second as heard:
+        assert heard.pause and not heard.stop
+    assert not list((tmp_path / "requests").iterdir())
+
+
 def test_no_requests_and_no_folder(tmp_path: Path) -> None:
     with Requests(tmp_path, lambda text: None) as heard:
         assert not heard.stop

@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "status": "show how far a search, or a job of a cluster, is",
     "logs": "show what happened in a search, what a trial printed, or the log of a job",
     "stop": "end a running search, or a job of a cluster, so that it can go on later",
+    "pause": "end a running search at the end of each trial's epoch, so that nothing is trained twice",
     "schema": "print a JSON Schema of the search file, for editors",
     "doctor": "show what this machine offers and what is missing",
 }

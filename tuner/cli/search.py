@@ -164,6 +164,8 @@ def print_result(outcome: Outcome, args: argparse.Namespace, command: str) -> No
         print(f"interrupted; {again}", file=sys.stderr)
     elif outcome.reason == "stopped":
         print(f"stopped, as 'tuner stop' asked; {again}", file=sys.stderr)
+    elif outcome.reason == "paused":
+        print(f"paused, as 'tuner pause' asked; {again}", file=sys.stderr)
     elif outcome.error is not None:
         print(f"ended early: the first trials all failed with: {printable(outcome.error)}", file=sys.stderr)
     elif outcome.reason == "time_budget" and not outcome.already_finished:

@@ -34,6 +34,7 @@ _REASONS = {
     "time_budget": "its time budget is used up",
     "aborted": "ended early: the first trials all failed with the same error",
     "stopped": f"stopped; {GOES_ON}",
+    "paused": f"paused; {GOES_ON}",
     "SIGINT": f"interrupted; {GOES_ON}",
     "SIGTERM": f"interrupted; {GOES_ON}",
 }

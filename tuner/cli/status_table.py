@@ -23,6 +23,7 @@ _STATES = {
     "time_budget": "out of time",
     "aborted": "aborted",
     "stopped": "stopped",
+    "paused": "paused",
     "SIGINT": "interrupted",
     "SIGTERM": "interrupted",
 }

@@ -23,10 +23,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask for the end, and wait for it; 1 where it has not come in time."""
-    return _stop_search(args) if args.address is None else _stop_job(args)
+    return end_search(args, "stop", "stopped", _NOT_BEGUN) if args.address is None else _stop_job(args)
 
 
-def _stop_search(args: argparse.Namespace) -> int:
+def end_search(args: argparse.Namespace, request: str, ended: str, hint: str | None = None) -> int:
+    """Ask the driver of a search to let go of it, and wait until it has.
+
+    Args:
+        args: The command's.
+        request: What is asked for.
+        ended: The reason that the driver writes down then.
+        hint: What to do where there is no such search, or None.
+
+    Returns:
+        The exit code; 1 where the driver goes on after all that patience.
+    """
     from tuner.journal.lock import is_held
     from tuner.leaderboard.read import find_search, list_searches
     from tuner.leaderboard.status import status_of
@@ -38,28 +49,28 @@ def _stop_search(args: argparse.Namespace) -> int:
             folder = find_search(results, args.name)
             status_of(folder)  # of a folder without a search there is nothing to stop either
         except UsageError as error:
-            if args.name is None and len(list_searches(results)) > 1:
+            if hint is None or (args.name is None and len(list_searches(results)) > 1):
                 raise
-            raise UsageError(f"{error}; {_NOT_BEGUN}") from error
+            raise UsageError(f"{error}; {hint}") from error
         if not is_held(folder):
-            raise UsageError(f"{folder.name} does not run, so there is nothing to stop")
-        ask(folder, Kind.STOP)
-        ended = waited(lambda: not is_held(folder))
+            raise UsageError(f"{folder.name} does not run, so there is nothing to {request}")
+        ask(folder, Kind(request))
+        over = waited(lambda: not is_held(folder))
         status = status_of(folder)
     if args.json:
         print(json.dumps(status.to_json(), ensure_ascii=False))
     name = status.info.name
-    if not ended:
-        print(f"{name} was asked to stop and has not ended yet; tuner status shows when it has", file=sys.stderr)
-    elif status.reason == "stopped":
+    if not over:
+        print(f"{name} was asked to {request} and has not ended yet; tuner status shows when it has", file=sys.stderr)
+    elif status.reason == ended:
         print(
-            f"stopped {name} after {status.ended:,} of {status.trials:,} trials;"
+            f"{ended} {name} after {status.ended:,} of {status.trials:,} trials;"
             f" {GOES_ON}, from the checkpoints of those that ran",
             file=sys.stderr,
         )
     else:
         print(f"{name} has ended by itself; tuner status {name} says how", file=sys.stderr)
-    return ExitCode.OK if ended else ExitCode.ABORTED
+    return ExitCode.OK if over else ExitCode.ABORTED
 
 
 def _stop_job(args: argparse.Namespace) -> int:

@@ -50,6 +50,7 @@ class Ledger:
         lock: Held while ``history`` changes.
         slots: How many trials may run side by side; may change while the search runs.
         listeners: Called with each new event after it is in the log.
+        pausing: Whether running trials end their epochs and nothing is begun any more.
         failure: The error that writing the log met, or None; nothing can be decided any more then.
     """
 
@@ -87,6 +88,7 @@ class Ledger:
         """
         self.history = History()
         self.lock = threading.Lock()
+        self.pausing = False
         self.failure: StorageError | ResultsHeldError | None = None
         self._log = log
         self._proposer = proposer
@@ -125,7 +127,7 @@ class Ledger:
     @property
     def finished(self) -> bool:
         """Whether nothing runs and nothing is left to start."""
-        return not self._live and (self.exhausted or self.out_of_time)
+        return not self._live and (self.exhausted or self.out_of_time or self.pausing)
 
     @property
     def out_of_time(self) -> bool:
@@ -155,7 +157,7 @@ class Ledger:
 
         Trials that an earlier driver left unfinished, and those that were given back, come first.
         """
-        if len(self._live) >= self.slots or self.exhausted or self.out_of_time:
+        if len(self._live) >= self.slots or self.exhausted or self.out_of_time or self.pausing:
             return None
         if self._unfinished:
             trial, reason, lost = self._unfinished.pop(0)
@@ -223,7 +225,7 @@ class Ledger:
         return max(0, self._retries - self.history.trials[number].lost)
 
     def receive(self, message: Message) -> Decision:
-        """Write down what a worker said; return whether its trial goes on.
+        """Write down what a worker said; return whether its trial goes on, which in a pause it does later.
 
         Raises:
             StorageError: The log, or the worker's checkpoint, could not be written.
@@ -243,7 +245,9 @@ class Ledger:
             events.append(self._end(trial, message.ended))
         durable = any(not isinstance(event, Epoch | Start) or _resumable(event) for event in events)
         self._write(*events, sync=durable)
-        return Decision.CONTINUE if trial.end is None else Decision.STOP
+        if self.pausing:
+            self._live.discard(trial.number)
+        return Decision.CONTINUE if trial.end is None and not self.pausing else Decision.STOP
 
     def end(self, number: int, ended: Ended) -> None:
         """End a trial from the driver's side; nothing happens if it has ended."""

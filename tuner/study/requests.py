@@ -52,6 +52,11 @@ class Requests(threading.Thread):
             self._notice(f"ignored {relative_to_cwd(self._folder / FOLDER)}/{name}, which is no request")
         return Kind.STOP in self._asked
 
+    @property
+    def pause(self) -> bool:
+        """Whether somebody asked for a pause; read as ``stop`` is."""
+        return Kind.PAUSE in self._asked
+
     def hand_to(self, ledger: Ledger, space: Space) -> None:
         """Let a ledger take in what was asked for; called in the driver's thread.
 

@@ -36,8 +36,8 @@ class Outcome:
 
     Attributes:
         folder: Its results folder; on object storage a working copy, good for reading while this process lives.
-        reason: trials, exhausted, time_budget, aborted, stopped (as ``tuner stop`` asked), SIGINT or SIGTERM; for a dry
-            run what it found.
+        reason: trials, exhausted, time_budget, aborted, stopped and paused (as ``tuner stop`` and
+            ``tuner pause`` asked), SIGINT or SIGTERM; for a dry run what it found.
         code: The exit code of the command.
         error: What the first trials failed with, if the search was aborted.
         already_finished: Whether there was nothing to do.
@@ -162,6 +162,7 @@ def _drive(
     def leaving() -> bool:
         if not ledger.finished:  # otherwise Ray Tune asks no more: what is asked for now waits for the next driver
             requests.hand_to(ledger, file.space)
+        ledger.pausing |= requests.pause
         return publisher.failure is not None or requests.stop
 
     try:
@@ -214,6 +215,8 @@ def _reason(ledger: Ledger, *, stop: bool) -> str:
         return "aborted"
     if stop and not ledger.finished:
         return "stopped"
+    if ledger.pausing and (ledger.history.unfinished or not ledger.exhausted):
+        return "paused"
     if ledger.out_of_time and not (ledger.exhausted and not ledger.history.unfinished):
         return "time_budget"
     return "trials" if ledger.all_proposed else "exhausted"
