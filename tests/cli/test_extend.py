@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from tuner.leaderboard.info import SearchInfo
 from tuner.space.read import read_search_file
 from tuner.study.folder import Folder, portable_settings
 from tuner.study.request_files import lasting
-from tuner.study.resume import is_finished
+from tuner.study.resume import finished_by
 
 SPACE = """
     name: s
@@ -54,15 +55,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_configuration_waits_for_the_next_driver(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = read_search_file(Path("space.yaml"), trainables=TRAINABLES)
-    assert is_finished(Folder(folder), file, True, "")
+    assert finished_by(Folder(folder), file, True, "") == "trials"
     assert main(["add", "x=1", "kind=b", "--json"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out) == {"version": 1, "search": "s", "config": {"x": 1.0, "kind": "b"}, "taken": False}
     said = " ".join(captured.err.split())
     assert said.endswith("kept and comes first when it goes on: tuner extend s --trials 0")
     assert len(lasting(folder)) == 1
-    assert not is_finished(Folder(folder), file, True, "")
-    assert is_finished(Folder(folder), file, False, "")  # without --resume a finished search is shown and left alone
+    assert finished_by(Folder(folder), file, True, "") is None
+    assert finished_by(Folder(folder), file, False, "") == "trials"  # it is shown and left alone
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,16 @@ def test_what_is_wrong_with_a_configuration_leaves_nothing_behind(
 def test_a_finished_search_is_extended_by_as_many_as_are_said(folder: Path) -> None:
     file = read_search_file(Path("space.yaml"), trainables=TRAINABLES)
     assert portable_settings(file)["search"]["trials"] == 1
-    assert not is_finished(Folder(folder), file, True, "", more=1)
+    assert finished_by(Folder(folder), file, True, "", more=1) is None
+
+
+def test_a_search_that_a_limit_ended_goes_on_with_a_larger_one(folder: Path) -> None:
+    with open_log(folder) as log:
+        log.append(Open(at=5.0, slots=1, trials=9, gpus=0.5), Close(at=6.0, reason="epoch_budget", seconds=1.0))
+    for budget, finished in ((0, True), (1, False), (None, False)):
+        file = read_search_file(Path("space.yaml"), ["trials=9"], trainables=TRAINABLES)
+        file = replace(file, search=replace(file.search, epoch_budget=budget))
+        assert (finished_by(Folder(folder), file, True, "") == "epoch_budget") is finished
 
 
 def test_what_cannot_be_extended(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,7 +60,7 @@ def test_in_a_job_nobody_is_told_to_type_the_jobs_own_command(
     parser = argparse.ArgumentParser()
     configure(parser)
     args = parser.parse_args(["s.yaml", "--resume"])
-    print_result(Outcome(write_finished_search(tmp_path), "stopped", ExitCode.OK), args, resume_command(args))
+    print_result(Outcome(write_finished_search(tmp_path), "stopped", ExitCode.OK), args, resume_command(args), {})
     assert f"stopped, as 'tuner stop' asked; {said}" in capsys.readouterr().err
 
 

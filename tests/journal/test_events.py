@@ -102,6 +102,13 @@ def test_what_is_not_json_is_refused_before_it_is_written(value: object) -> None
         encode(Ask(at=0.0, n=0, config={"lr": value}, origin=Origin.POINT))
 
 
+def test_a_line_of_an_earlier_version_is_read() -> None:
+    import zlib
+
+    body = b'{"v":1,"type":"open","at":1.0,"n":null,"attempt":null,"slots":2,"trials":10}'
+    assert decode(body[:-1] + f',"crc":"{zlib.crc32(body):08x}"}}\n'.encode()) == ONE_OF_EACH[0]
+
+
 @pytest.mark.parametrize("change", [{"v": 2}, {"type": "news"}, {"more": 1}])
 def test_a_line_of_a_later_version_is_refused(change: dict[str, object]) -> None:
     import zlib

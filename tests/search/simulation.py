@@ -134,7 +134,7 @@ class Simulation:
             while True:
                 while (assignment := self.ledger.next_assignment()) is not None:
                     running.append((assignment, assignment.after_epoch))
-                if not running:
+                if not running or self.ledger.limit is not None:
                     break
                 assignment, epoch = running.pop(0)
                 if self._step(assignment, epoch + 1) is Decision.CONTINUE:

@@ -190,31 +190,31 @@ def test_other_endings_keep_hope(tmp_path: Path, other: Ended) -> None:
 
 def test_time_budget_counts_over_resumes(tmp_path: Path) -> None:
     now = [0.0]
-    first = Simulation(tmp_path, trials=99, time_budget=100.0, timer=lambda: now[0])
+    first = Simulation(tmp_path, trials=99, limits={"time_budget": 100.0}, timer=lambda: now[0])
     now[0] = 60.0
-    assert not first.ledger.out_of_time
+    assert first.ledger.limit is None
     first.ledger.close("SIGINT")
     first.log.__exit__(None, None, None)
     now[0] = 5000.0
-    second = Simulation(tmp_path, trials=99, time_budget=100.0, timer=lambda: now[0])
+    second = Simulation(tmp_path, trials=99, limits={"time_budget": 100.0}, timer=lambda: now[0])
     now[0] += 39.0
     assert second.ledger.next_assignment() is not None
     now[0] += 2.0
-    assert second.ledger.out_of_time
+    assert second.ledger.limit == "time_budget"
     assert second.ledger.next_assignment() is None
 
 
 def test_time_of_a_killed_driver_counts(tmp_path: Path) -> None:
     now = [1000.0]
-    first = Simulation(tmp_path, trials=99, time_budget=100.0, clock=lambda: now[0], timer=lambda: now[0])
+    first = Simulation(tmp_path, trials=99, limits={"time_budget": 100.0}, clock=lambda: now[0], timer=lambda: now[0])
     now[0] += 60.0
     assert first.ledger.next_assignment() is not None
     first.log.__exit__(None, None, None)  # no Close
     now[0] += 5000.0
-    second = Simulation(tmp_path, trials=99, time_budget=100.0, clock=lambda: now[0], timer=lambda: now[0])
+    second = Simulation(tmp_path, trials=99, limits={"time_budget": 100.0}, clock=lambda: now[0], timer=lambda: now[0])
     assert second.ledger.active_seconds == 60.0
     now[0] += 41.0
-    assert second.ledger.out_of_time
+    assert second.ledger.limit == "time_budget"
 
 
 def test_a_search_that_worked_before_is_not_given_up(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuner.cli.limits import amounts
 from tuner.cli.options import add_file, add_format, add_root, root_flag, whole_number
 from tuner.facts.errors import ExitCode, relative_to_cwd
 
@@ -54,10 +55,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def epochs_at_most(file: SearchFile) -> int | None:
-    """Return how many epochs all trials have together if none is stopped; None where a trial's budget is open."""
+    """Return how many epochs all trials have together if none is stopped; None where nothing bounds them."""
     size = file.space.size()
     trials = file.search.trials if size is None else min(size, file.search.trials)
-    return None if file.scheduler.max_epochs is None else trials * file.scheduler.max_epochs
+    whole = None if file.scheduler.max_epochs is None else trials * file.scheduler.max_epochs
+    return min((bound for bound in (whole, file.search.epoch_budget) if bound is not None), default=None)
 
 
 def _samples(file: SearchFile, count: int) -> list[dict[str, object]]:
@@ -87,11 +89,12 @@ def _summary(file: SearchFile) -> Iterator[str]:
     yield _line("search", file.name)
     yield _line("trains", file.trainable + data)
     yield _line("metric", f"{file.metric.goal} {file.metric.name}")
-    limit = "" if search.time_budget is None else f", at most {search.time_budget:g} s"
     points = f", the given points ({len(search.points)}) first" if search.points else ""
-    yield _line("proposes", f"{search.algorithm}, {search.trials} trials, seed {search.seed}{limit}{points}")
+    yield _line("proposes", f"{search.algorithm}, {search.trials} trials, seed {search.seed}{points}")
     if search.options:
         yield _line("", ", ".join(f"{name} {_spelled(value)}" for name, value in search.options.items()))
+    if limits := amounts(search.limits):
+        yield _line("ends early", ", or ".join(limits))
     yield _line("stops early", _stops(file.scheduler))
     yield _line("a trial", f"CPUs {resources.cpus_per_trial:g}, GPUs {resources.gpus_per_trial:g}")
     bound = epochs_at_most(file)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.cli.driver import answered
+from tuner.cli.limits import LIMITS
 from tuner.cli.options import add_cluster, add_format, add_overrides, add_progress, add_search, add_top, whole_number
 from tuner.cli.search import print_result
 from tuner.facts.addresses import is_address
@@ -19,12 +20,16 @@ from tuner.facts.errors import ExitCode, relative_to_cwd
 if TYPE_CHECKING:
     from tuner.space.searchfile import SearchFile
 
+#: Name of a limit that ended a search, to what to type for a larger one.
+_LARGER = {name: f"--trials 0 {words.larger}" for name, words in LIMITS.items()}
 
 #: Why a finished search has nothing left to do, and how it could go on.
 _FINISHED: dict[str, str] = {
     "trials": "nothing was run; more trials: --trials N",
     "exhausted": "nothing was run, for every configuration of the space has been tried",
-    "time_budget": "nothing was run, for its time budget is used up; more time: --set time_budget=X",
+    **{
+        name: f"nothing was run, for {words.said}; go on: the same and {words.larger}" for name, words in LIMITS.items()
+    },
 }
 
 
@@ -107,7 +112,7 @@ def _go_on(file: SearchFile, more: int, args: argparse.Namespace) -> int:
     )
     if outcome.already_finished:
         print(f"{relative_to_cwd(outcome.folder)} is finished: {_FINISHED[outcome.reason]}", file=sys.stderr)
-    print_result(outcome, args, again)
+    print_result(outcome, args, again, _LARGER)
     return outcome.code
 
 

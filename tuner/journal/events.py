@@ -34,12 +34,19 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Open(Event):
-    """A driver took the search up: the first one, or one that resumed it."""
+    """A driver took the search up: the first one, or one that resumed it.
+
+    Attributes:
+        slots: How many trials may run side by side.
+        trials: How many are to be proposed in all.
+        gpus: How many each of them holds, or which share of one.
+    """
 
     type: ClassVar[str] = "open"
 
     slots: int
     trials: int
+    gpus: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +187,8 @@ _FIELDS: dict[str, dict[str, Callable[[Any], Any]]] = {
     event.type: {item.name: READERS[str(item.type)] for item in fields(event)} for event in EVENTS.values()
 }
 _FIELDS["epoch"]["checkpoint"] = or_none(file_name)
+#: Values that a line of an earlier version may lack.
+_LATER = {"open": {"gpus"}}
 for _fields in _FIELDS.values():
     _fields["at"] = moment
 
@@ -214,9 +223,9 @@ def decode(line: bytes) -> Event:
         raise ValueError("it is of a format version that this program does not know")
     kind = record.pop("type", None)
     readers = _FIELDS.get(kind) if isinstance(kind, str) else None
-    if readers is None or record.keys() != readers.keys():
+    if readers is None or readers.keys() - _LATER.get(kind, set()) - record.keys() or record.keys() - readers.keys():
         raise ValueError("it is of a type that this program does not know")
-    return EVENTS[kind](**{name: _read(name, read, record[name]) for name, read in readers.items()})
+    return EVENTS[kind](**{name: _read(name, read, record[name]) for name, read in readers.items() if name in record})
 
 
 def _read(name: str, read: Callable[[Any], Any], value: Any) -> Any:

@@ -83,6 +83,7 @@ class History:
         extended: The same as far as it was asked for once the search had begun; no driver wants fewer.
         additions: How many configurations that were given wait to be proposed.
         requests: Names of the requests that were taken in.
+        epochs: How many reports count.
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
@@ -96,6 +97,10 @@ class History:
         self.extended = 0
         self.additions = 0
         self.requests: set[str] = set()
+        self.epochs = 0
+        self._gpus = 0.0  # of each trial, with the last driver
+        self._gpu_seconds = 0.0  # of what no longer holds any
+        self._held: dict[int, float] = {}  # number of a trial to when it was handed out
         self._last_at = 0.0
         for event in events:
             self.apply(event)
@@ -115,6 +120,7 @@ class History:
                 return False
             self.trials[event.n] = Trial(event)
             self.additions = max(0, self.additions - 1)
+            self._held[event.n] = event.at
             return True
         trial = self.trials.get(event.n) if event.n is not None else None
         if trial is None or not counts(trial, event):
@@ -123,15 +129,19 @@ class History:
             case Retry():
                 trial.attempt = event.attempt
                 trial.lost += event.lost
+                self._let_go(event.n, event.at)
+                self._held[event.n] = event.at
             case Start():
                 trial.starts.append(event)
                 self.nodes.setdefault(event.node, len(self.nodes) + 1)
             case Epoch():
                 trial.epochs[event.epoch] = event
+                self.epochs += 1
             case Rung():
                 trial.rungs.append(event)
             case End():
                 trial.end = event
+                self._let_go(event.n, event.at)
         return True
 
     def _grow(self, event: Extend | Add) -> None:
@@ -140,7 +150,21 @@ class History:
         if event.request is not None:
             self.requests.add(event.request)
 
+    def _let_go(self, number: int, at: float) -> None:
+        if number in self._held:
+            self._gpu_seconds += self._gpus * max(0.0, at - self._held.pop(number))
+
+    def gpu_seconds(self, now: float) -> float:
+        """Return GPUs times the seconds for which trials held them, from when they were handed out.
+
+        Args:
+            now: Seconds since the epoch, for those that hold some now.
+        """
+        return self._gpu_seconds + self._gpus * sum(max(0.0, now - since) for since in self._held.values())
+
     def _change_hands(self, event: Open | Close) -> None:
+        for number in list(self._held):  # a driver that was killed is counted to its last event
+            self._let_go(number, event.at if isinstance(event, Close) else self._last_at)
         if isinstance(event, Close):
             self.active_seconds += event.seconds
             self.closed = event
@@ -149,6 +173,7 @@ class History:
             self.active_seconds += self.open_seconds
         self.opened, self.closed = event, None
         self.wanted = max(event.trials, self.extended)
+        self._gpus = event.gpus
         self._last_at = event.at
 
     def snapshot(self) -> History:
@@ -157,9 +182,15 @@ class History:
         copy.trials = {number: trial if trial.end else trial.copied() for number, trial in self.trials.items()}
         copy.active_seconds, copy.opened, copy.closed = self.active_seconds, self.opened, self.closed
         copy.wanted, copy.extended, copy.additions = self.wanted, self.extended, self.additions
-        copy.requests = set(self.requests)
+        copy.requests, copy.epochs = set(self.requests), self.epochs
+        copy._gpus, copy._gpu_seconds, copy._held = self._gpus, self._gpu_seconds, dict(self._held)
         copy.nodes, copy._last_at = dict(self.nodes), self._last_at
         return copy
+
+    @property
+    def last_at(self) -> float:
+        """When the last driver is known to have been at work, in seconds since the epoch."""
+        return self._last_at
 
     @property
     def open_seconds(self) -> float:

@@ -20,6 +20,9 @@ from tuner.journal.log import read_events
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.source import SETTINGS_FILE
 
+#: Limits that have no attribute of their own.
+_LIMITS = ("epoch_budget", "gpu_hours", "min_improvement")
+
 
 @dataclass(frozen=True)
 class Status:
@@ -38,6 +41,9 @@ class Status:
         last_event_at: When its log last grew.
         active_seconds: Time spent on it by all drivers; one that was killed is counted to its last event.
         time_budget: Seconds that it may take, or None.
+        limits: What else ends it early, by name; a resume may have been given more.
+        epochs: Reports that count.
+        gpu_hours: GPUs times the hours for which trials have held them.
         seconds_left: At the pace so far; None where nobody knows.
     """
 
@@ -53,6 +59,9 @@ class Status:
     last_event_at: float | None
     active_seconds: float
     time_budget: float | None
+    limits: Mapping[str, float]
+    epochs: int
+    gpu_hours: float
     seconds_left: float | None
 
     @property
@@ -67,7 +76,13 @@ class Status:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as ``--json`` prints it."""
-        values = {**vars(self), "live": self.live, "ended": self.ended, "states": dict(self.states)}
+        values = {
+            **vars(self),
+            "live": self.live,
+            "ended": self.ended,
+            "states": dict(self.states),
+            "limits": dict(self.limits),
+        }
         del values["info"]
         return {"version": 1, **self.info.to_json(), **values}
 
@@ -122,6 +137,9 @@ def _status(
         last_event_at=times[-1] if times else None,
         active_seconds=active,
         time_budget=settings["time_budget"],
+        limits={name: settings[name] for name in _LIMITS if settings.get(name) is not None},
+        epochs=history.epochs,
+        gpu_hours=history.gpu_seconds(now if holder is not None else history.last_at) / 3600,
         seconds_left=None if holder is None else _seconds_left(history, trials, active, settings["time_budget"], now),
     )
 

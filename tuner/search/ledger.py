@@ -18,6 +18,8 @@ from tuner.journal.events import Add, Ask, Close, End, Epoch, Event, Extend, Ope
 from tuner.journal.history import History, Trial, counts
 from tuner.journal.log import Log
 from tuner.search.clock import SteadyClock
+from tuner.search.improvement import Improvement
+from tuner.search.limits import Limits, Standing, reached
 from tuner.search.messages import Assignment, Ended, Message, Report
 from tuner.search.proposer import Proposal
 from tuner.search.schedulers.scheduler import Scheduler
@@ -65,7 +67,8 @@ class Ledger:
         trials: int,
         slots: int,
         retries: int,
-        time_budget: float | None = None,
+        gpus: float = 0.0,
+        limits: Limits | None = None,
         listeners: Sequence[Listener] = (),
         clock: Callable[[], float] | None = None,
         timer: Callable[[], float] = time.monotonic,
@@ -81,7 +84,8 @@ class Ledger:
             trials: How many trials to propose in all, unless the log was extended to more.
             slots: How many may run side by side.
             retries: How many lost processes a trial survives.
-            time_budget: Seconds of active time over all drivers, or None.
+            gpus: How many each trial holds, or which share of one.
+            limits: What ends the search early; None for nothing.
             listeners: The first ``listeners``.
             clock: Seconds since the epoch, for the log; None for a ``SteadyClock``.
             timer: Monotonic seconds, for durations.
@@ -97,7 +101,8 @@ class Ledger:
         self._seed = seed
         self.slots = slots
         self._retries = retries
-        self._time_budget = time_budget
+        self._limits = limits or {}
+        self._improvement = Improvement(goal)
         self.listeners = list(listeners)
         self._clock = clock or SteadyClock()
         self._timer = timer
@@ -107,7 +112,7 @@ class Ledger:
         self._promising = False
         for event in log.replay():
             self._apply(event)
-        self._write(Open(at=self._clock(), slots=slots, trials=max(trials, self.history.extended)))
+        self._write(Open(at=self._clock(), slots=slots, trials=max(trials, self.history.extended), gpus=gpus))
         self._active_before = self.history.active_seconds  # a killed driver's time, too, which Open settles
         for trial in self.history.unfinished:  # stopped, and killed before the end was written
             if trial.stop_decision is not None:
@@ -127,12 +132,22 @@ class Ledger:
     @property
     def finished(self) -> bool:
         """Whether nothing runs and nothing is left to start."""
-        return not self._live and (self.exhausted or self.out_of_time or self.pausing)
+        return not self._live and (self.exhausted or self.pausing or self.limit is not None)
 
     @property
-    def out_of_time(self) -> bool:
-        """Whether the time budget is used up."""
-        return self._time_budget is not None and self.active_seconds >= self._time_budget
+    def limit(self) -> str | None:
+        """The name of a limit that the search has reached, or None."""
+        return reached(self._limits, self.standing) if self._limits else None
+
+    @property
+    def standing(self) -> Standing:
+        """How far the search is, in what limits count."""
+        return Standing(
+            seconds=self.active_seconds,
+            epochs=self.history.epochs,
+            gpu_hours=self.history.gpu_seconds(self._clock()) / 3600,
+            expected_improvement=self._improvement.expected,
+        )
 
     @property
     def active_seconds(self) -> float:
@@ -157,7 +172,7 @@ class Ledger:
 
         Trials that an earlier driver left unfinished, and those that were given back, come first.
         """
-        if len(self._live) >= self.slots or self.exhausted or self.out_of_time or self.pausing:
+        if len(self._live) >= self.slots or self.exhausted or self.pausing or self.limit is not None:
             return None
         if self._unfinished:
             trial, reason, lost = self._unfinished.pop(0)
@@ -318,6 +333,7 @@ class Ledger:
                 return
         if isinstance(event, End):
             self._live.discard(event.n)
+            self._improvement.ended(self.history.trials[event.n])
             self._promising |= event.state is not State.FAILED
         self._proposer.observe(event)
         self._scheduler.observe(event)

@@ -5,17 +5,19 @@ from __future__ import annotations
 from tuner.facts.errors import UsageError, relative_to_cwd
 from tuner.facts.ray_job import in_ray_job
 from tuner.journal.history import History
+from tuner.search.improvement import Improvement
+from tuner.search.limits import LIMITS, Standing, reached
 from tuner.space.searchfile import SearchFile
 from tuner.storage.copies import origin
 from tuner.study.folder import Folder, differences, portable_settings
 from tuner.study.request_files import lasting
 
 #: How a driver lets go of a search that has nothing left to do.
-DONE = frozenset({"trials", "exhausted", "time_budget"})
+DONE = frozenset({"trials", "exhausted", *LIMITS})
 
 
-def is_finished(folder: Folder, file: SearchFile, resume: bool, resume_command: str, *, more: int = 0) -> bool:
-    """Return whether the search in a folder is finished.
+def finished_by(folder: Folder, file: SearchFile, resume: bool, resume_command: str, *, more: int = 0) -> str | None:
+    """Return why the search in a folder has nothing left to do, as ``Outcome.reason``; None if it is unfinished.
 
     Args:
         folder: It holds a search.
@@ -36,14 +38,15 @@ def is_finished(folder: Folder, file: SearchFile, resume: bool, resume_command: 
         )
     history = folder.history()
     wanted = max(file.search.trials, history.extended) + more
-    if _finished(history, file, wanted) and not (resume and _asked(folder, history)):
-        return True
+    reason = _finished(history, file, wanted)
+    if reason is not None and not (resume and _asked(folder, history)):
+        return reason
     if not resume:
         done = sum(trial.end is not None for trial in history.trials.values())
         raise UsageError(
             f"{place} holds an unfinished search ({done} of {wanted} trials ended); go on with: {resume_command}"
         )
-    return False
+    return None
 
 
 def _asked(folder: Folder, history: History) -> bool:
@@ -51,12 +54,15 @@ def _asked(folder: Folder, history: History) -> bool:
     return any(name not in history.requests for name in lasting(folder.path))
 
 
-def _finished(history: History, file: SearchFile, wanted: int) -> bool:
-    if history.closed is None or history.opened is None or history.closed.reason not in DONE:
-        return False
-    budget = file.search.time_budget
-    return {
-        "trials": wanted <= len(history.trials),
-        "exhausted": True,
-        "time_budget": budget is not None and history.active_seconds >= budget,
-    }[history.closed.reason]
+def _finished(history: History, file: SearchFile, wanted: int) -> str | None:
+    if history.closed is None or history.opened is None or (reason := history.closed.reason) not in DONE:
+        return None
+    if reason == "exhausted" or (reason == "trials" and wanted <= len(history.trials)):
+        return reason
+    standing = Standing(
+        seconds=history.active_seconds,
+        epochs=history.epochs,
+        gpu_hours=history.gpu_seconds(history.closed.at) / 3600,
+        expected_improvement=Improvement.of(history, file.metric.goal).expected,
+    )
+    return reached(file.search.limits, standing) if reason in LIMITS else None

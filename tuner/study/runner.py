@@ -24,7 +24,7 @@ from tuner.study.observer import Observer, Work
 from tuner.study.preparation import data_record, job_of, prepare_data, prepare_weights
 from tuner.study.publisher import KeptCheckpoints, Publisher
 from tuner.study.requests import Requests
-from tuner.study.resume import is_finished
+from tuner.study.resume import finished_by
 from tuner.study.room import counted
 from tuner.study.signals import CaughtSignals, caught_signals
 from tuner.study.workplace import Prepared, Workplace, workplace
@@ -36,8 +36,8 @@ class Outcome:
 
     Attributes:
         folder: Its results folder; on object storage a working copy, good for reading while this process lives.
-        reason: trials, exhausted, time_budget, aborted, stopped and paused (as ``tuner stop`` and
-            ``tuner pause`` asked), SIGINT or SIGTERM; for a dry run what it found.
+        reason: trials, exhausted, the name of a limit (see ``tuner.search.limits``), aborted, stopped (as ``tuner
+            stop`` asked), paused (as ``tuner pause`` asked), SIGINT or SIGTERM; for a dry run what it found.
         code: The exit code of the command.
         error: What the first trials failed with, if the search was aborted.
         already_finished: Whether there was nothing to do.
@@ -79,8 +79,10 @@ def run_search(
         observer.notice(str(warning))
     folder = Folder(attach(file.results) / file.name)
     refuse_if_held(folder.path)
-    if folder.exists and not restart and is_finished(folder, file, resume, resume_command, more=more) and not dry_run:
-        return _already_finished(folder)
+    if folder.exists and not restart:
+        reason = finished_by(folder, file, resume, resume_command, more=more)
+        if reason is not None and not dry_run:
+            return Outcome(folder.path, reason, ExitCode.OK, already_finished=True)
     with caught_signals() as signals:
         if dry_run:
             with workplace(file, file.name, address, observer, lambda: _prepare(file, folder)) as place:
@@ -90,8 +92,10 @@ def run_search(
         requests = Requests(folder.path, observer.notice)
         with folder.writer() as log:
             # Looked at again: another driver may have come first.
-            if folder.exists and is_finished(folder, file, resume, resume_command, more=more):
-                return _already_finished(folder)
+            if folder.exists:
+                reason = finished_by(folder, file, resume, resume_command, more=more)
+                if reason is not None:
+                    return Outcome(folder.path, reason, ExitCode.OK, already_finished=True)
             with (
                 requests,
                 workplace(file, file.name, address, observer, lambda: _prepare(file, folder)) as place,
@@ -122,12 +126,6 @@ def _prepare(file: SearchFile, folder: Folder) -> Prepared:
             check=True,
         )
     return prepared, weights
-
-
-def _already_finished(folder: Folder) -> Outcome:
-    closed = folder.history().closed
-    assert closed is not None, "an unfinished search is not finished"
-    return Outcome(folder.path, closed.reason, ExitCode.OK, already_finished=True)
 
 
 def _drive(
@@ -206,7 +204,8 @@ def _ledger(file: SearchFile, log: Log, concurrent: int) -> Ledger:
         trials=search.trials,
         slots=concurrent,
         retries=file.retries,
-        time_budget=search.time_budget,
+        gpus=file.resources.gpus_per_trial,
+        limits=search.limits,
     )
 
 
@@ -217,8 +216,8 @@ def _reason(ledger: Ledger, *, stop: bool) -> str:
         return "stopped"
     if ledger.pausing and (ledger.history.unfinished or not ledger.exhausted):
         return "paused"
-    if ledger.out_of_time and not (ledger.exhausted and not ledger.history.unfinished):
-        return "time_budget"
+    if ledger.limit is not None and (ledger.history.unfinished or not ledger.exhausted):
+        return ledger.limit
     return "trials" if ledger.all_proposed else "exhausted"
 
 
