@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from textwrap import dedent
 
+import pandas as pd
 import pytest
 
 from tests.search.simulation import COMPLETED
-from tests.study.searches import SearchProcess, assert_exactly_once, history, prepare, search
+from tests.study.searches import TRAINABLE, SearchProcess, assert_exactly_once, history, prepare, search
 from tuner.cli.main import main
 from tuner.facts.records import Origin
 from tuner.hyperparameters.table import TRAINABLES
@@ -19,7 +21,10 @@ from tuner.leaderboard.info import SearchInfo
 from tuner.space.read import read_search_file
 from tuner.study.folder import Folder, portable_settings
 from tuner.study.request_files import lasting
+from tuner.study.respace import read_change
 from tuner.study.resume import finished_by
+from tuner.study.spaces import put_space, stages_of, with_all_columns
+from tuner.study.stored import stored_search
 
 SPACE = """
     name: s
@@ -109,6 +114,62 @@ def test_what_cannot_be_extended(folder: Path, capsys: pytest.CaptureFixture[str
     assert "results/s is finished: nothing was run; more trials: --trials N\n" in capsys.readouterr().err
 
 
+NEW = SPACE.replace("    name: s\n", "").replace("{min: 0.0, max: 1.0}", "{min: 0.4, max: 2.0}")
+
+
+@pytest.mark.parametrize(
+    ("file", "words", "said"),
+    [
+        (
+            NEW + "      w: {min: 0, max: 3}\n",
+            [],
+            "'w' is new, and nobody knows what the trials so far had: --default w=VALUE",
+        ),
+        (NEW.replace(" x:", " lr:"), ["--rename", "y=lr"], "the search has no parameter 'y'"),
+        (
+            NEW.replace(" x:", " lr:"),
+            ["--rename", "x=kinds"],
+            "'kinds' is not in the new parameters; did you mean 'kind'?",
+        ),
+        (NEW, ["--rename", "x=kind"], "is another parameter already"),
+        (NEW, ["--default", "kindd=a"], "no parameter is called 'kindd'; did you mean 'kind'?"),
+        (NEW.replace("seed: 3", "seed: 4"), [], "search.seed (3, now 4)"),
+        (NEW + "    retires: 2\n", [], "unknown key 'retires'; did you mean 'retries'?"),
+    ],
+)
+def test_another_space_that_does_not_follow_changes_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str], file: str, words: list[str], said: str
+) -> None:
+    Path("new.yaml").write_text(dedent(file))
+    before = (folder / "search.json").read_bytes()
+    assert main(["extend", "s", "new.yaml", "--trials", "2", *words]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert (folder / "search.json").read_bytes() == before
+
+
+def test_a_changed_space_is_kept_with_the_ones_before_it(folder: Path) -> None:
+    Path("new.yaml").write_text(dedent(NEW.replace(" x:", " lr:") + "      w: {values: [1, 2.5]}\n"))
+    file, change = read_change(Folder(folder), Path("new.yaml"), [], ["x=lr"], ["w=1"])
+    assert change is not None and file.name == "s"
+    assert read_change(Folder(folder), Path("space.yaml"), [], [], [])[1] is None  # nothing changed
+    put_space(Folder(folder), file, change, 1)
+    first, second = stages_of(Folder(folder), file)
+    assert (first.first, second.first) == (0, 1)
+    assert list(first.space.parameters) == ["x", "kind"] and second.space == file.space
+    assert second.change == change
+    info = SearchInfo.of(file.name, file.metric.name, file.metric.goal, file.space)
+    columns = with_all_columns(info, Folder(folder)).hyperparameters
+    assert columns == {"lr": "float64", "kind": "string", "w": "float64"}
+    assert stored_search(Folder(folder)).space == file.space
+    narrow = file.text.replace("  w: {values: [1, 2.5]}\n", "")
+    Path("new.yaml").write_text(narrow)
+    third, change = read_change(Folder(folder), Path("new.yaml"), [], [], ["w=1"])
+    assert change is not None
+    put_space(Folder(folder), third, change, 1)
+    assert [stage.first for stage in stages_of(Folder(folder), third)] == [0, 1, 1]
+    assert "w" in with_all_columns(info, Folder(folder)).hyperparameters  # what was tried is shown
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_search_is_extended_and_given_a_configuration_while_it_runs_and_after_it_has_finished(
@@ -140,3 +201,26 @@ def test_a_search_is_extended_and_given_a_configuration_while_it_runs_and_after_
     assert main(["status", "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
     assert (status["trials"], status["ended"], status["reason"]) == (9, 9, "trials")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_search_goes_on_in_another_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    prepare(tmp_path, trainable=TRAINABLE.replace('config["x"]', 'config.get("x", config.get("place"))'))
+    assert search(tmp_path, "--trials", "6")[0] == 0
+    old = [trial.ask.config["x"] for trial in history(tmp_path).trials.values()]
+    inside = sum(0.2 <= x <= 0.8 for x in old)
+    space = (tmp_path / "space.yaml").read_text()
+    (tmp_path / "new.yaml").write_text(space.replace("x: {min: 0.0, max: 1.0}", "place: {min: 0.2, max: 0.8}"))
+    assert main(["extend", "s", "new.yaml", "--rename", "x=place", "--trials", "4", "--progress", "lines"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"of 6 trials {inside} lie in the new space and are told to the sampler" in said
+    board = pd.read_parquet(tmp_path / "results/s/leaderboard.parquet").sort_values("number")
+    assert "x" not in board and list(board["place"][:6]) == old
+    assert len(board) == 10 and board["place"][6:].between(0.2, 0.8).all()
+    assert search(tmp_path, "--resume")[0] == 2  # the old file is another search now
+    assert main(["extend", "s", "--trials", "1", "--progress", "none"]) == 0
+    assert_exactly_once(tmp_path, 11)

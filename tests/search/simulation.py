@@ -104,15 +104,11 @@ class Simulation:
         settings: dict[str, Any] | None = None,
         **options: Any,
     ) -> None:
-        """Args: settings: the sampler's, None for its defaults; options: further ones of the ledger, and points."""
+        """Args: settings: the sampler's, None for its defaults; options: of the ledger, points, and proposer."""
         self.log = open_log(folder)
-        self.proposer = Proposer(
-            space,
-            algorithm=algorithm,
-            seed=seed,
-            goal=Goal.MAXIMIZE,
-            points=options.pop("points", ()),
-            options=settings,
+        points = options.pop("points", ())
+        self.proposer = options.pop("proposer", None) or Proposer(
+            space, algorithm=algorithm, seed=seed, goal=Goal.MAXIMIZE, points=points, options=settings
         )
         self.ledger = Ledger(
             self.log,

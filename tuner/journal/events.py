@@ -169,6 +169,21 @@ class Add(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Respace(Event):
+    """The search's space changed; what it is stands in search.json.
+
+    Attributes:
+        stage: Which of the spaces it is, from 1; the one that the search began with is 0.
+        renamed: Old name to new name of parameters, in the configurations of all trials so far.
+    """
+
+    type: ClassVar[str] = "respace"
+
+    stage: int
+    renamed: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Close(Event):
     """A driver let go of the search in good order; ``seconds`` is how long it had been at it."""
 
@@ -179,7 +194,7 @@ class Close(Event):
 
 
 EVENTS: dict[str, type[Event]] = {
-    event.type: event for event in (Open, Extend, Add, Ask, Retry, Start, Epoch, Rung, End, Close)
+    event.type: event for event in (Open, Extend, Add, Respace, Ask, Retry, Start, Epoch, Rung, End, Close)
 }
 
 #: How each value of each event is read; whoever wrote the line, an event holds what its class says.

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from tuner.facts.records import Decision, Goal, State
-from tuner.journal.events import Add, Ask, Close, End, Epoch, Event, Extend, Open, Retry, Rung, Start
+from tuner.journal.events import Add, Ask, Close, End, Epoch, Event, Extend, Open, Respace, Retry, Rung, Start
 
 
 @dataclass
@@ -84,6 +84,7 @@ class History:
         additions: How many configurations that were given wait to be proposed.
         requests: Names of the requests that were taken in.
         epochs: How many reports count.
+        stage: Which of its spaces the search is in; 0 is the one that it began with.
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
@@ -98,6 +99,7 @@ class History:
         self.additions = 0
         self.requests: set[str] = set()
         self.epochs = 0
+        self.stage = 0
         self._gpus = 0.0  # of each trial, with the last driver
         self._gpu_seconds = 0.0  # of what no longer holds any
         self._held: dict[int, float] = {}  # number of a trial to when it was handed out
@@ -112,8 +114,8 @@ class History:
             return True
         if not isinstance(event, Start):  # a worker's clock may be another machine's
             self._last_at = max(self._last_at, event.at)
-        if isinstance(event, Extend | Add):
-            self._grow(event)
+        if isinstance(event, Extend | Add | Respace):
+            self._live_on(event)
             return True
         if isinstance(event, Ask):
             if event.n in self.trials:
@@ -144,11 +146,22 @@ class History:
                 self._let_go(event.n, event.at)
         return True
 
-    def _grow(self, event: Extend | Add) -> None:
+    def _live_on(self, event: Extend | Add | Respace) -> None:
+        if isinstance(event, Respace):
+            self._rename(event)
+            return
         self.wanted = self.extended = max(self.wanted, event.trials)
         self.additions += isinstance(event, Add)
         if event.request is not None:
             self.requests.add(event.request)
+
+    def _rename(self, event: Respace) -> None:
+        self.stage = max(self.stage, event.stage)
+        if not event.renamed:
+            return
+        for trial in self.trials.values():
+            config = {event.renamed.get(name, name): value for name, value in trial.ask.config.items()}
+            trial.ask = replace(trial.ask, config=config)
 
     def _let_go(self, number: int, at: float) -> None:
         if number in self._held:
@@ -182,7 +195,7 @@ class History:
         copy.trials = {number: trial if trial.end else trial.copied() for number, trial in self.trials.items()}
         copy.active_seconds, copy.opened, copy.closed = self.active_seconds, self.opened, self.closed
         copy.wanted, copy.extended, copy.additions = self.wanted, self.extended, self.additions
-        copy.requests, copy.epochs = set(self.requests), self.epochs
+        copy.requests, copy.epochs, copy.stage = set(self.requests), self.epochs, self.stage
         copy._gpus, copy._gpu_seconds, copy._held = self._gpus, self._gpu_seconds, dict(self._held)
         copy.nodes, copy._last_at = dict(self.nodes), self._last_at
         return copy

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from tuner.facts.errors import ResultsHeldError, StorageError
 from tuner.facts.records import Decision, Goal, State
 from tuner.facts.seeds import derived_seed
-from tuner.journal.events import Add, Ask, Close, End, Epoch, Event, Extend, Open, Retry, Rung, Start
+from tuner.journal.events import Add, Ask, Close, End, Epoch, Event, Extend, Open, Respace, Retry, Rung, Start
 from tuner.journal.history import History, Trial, counts
 from tuner.journal.log import Log
 from tuner.search.clock import SteadyClock
@@ -194,6 +194,16 @@ class Ledger:
         """
         if request is None or request not in self.history.requests:
             self._write(Extend(at=self._clock(), trials=self.history.wanted + trials, request=request))
+
+    def respace(self, stage: int, renamed: Mapping[str, str]) -> None:
+        """Write down that the space changed; one that the log knows of changes nothing.
+
+        Args:
+            stage: Which of the search's spaces it is, from 1.
+            renamed: Old name to new name of parameters.
+        """
+        if stage > self.history.stage:
+            self._write(Respace(at=self._clock(), stage=stage, renamed=dict(renamed)))
 
     def add(self, config: Mapping[str, Any], request: str | None = None) -> None:
         """Propose a configuration next; a request that the log has taken in changes nothing.

@@ -166,10 +166,14 @@ class Proposer:
             raise UsageError(f"no configuration that keeps 'require' was found in {_RANDOM_PATIENCE} random draws")
         return config
 
-    def _begin(self, ask: Ask) -> None:
+    def pass_over(self) -> None:
+        """Take in that a trial was proposed whose configuration does not lie in the space."""
         if self._additions:
             self._additions.pop(0)
             self._added += 1
+
+    def _begin(self, ask: Ask) -> None:
+        self.pass_over()
         choices: dict[str, tuple[Domain, Any]] = {}
 
         def retrace(key: str, domain: Domain) -> Any:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from tuner.facts.errors import UsageError, relative_to_cwd
 from tuner.facts.ray_job import in_ray_job
 from tuner.journal.history import History
@@ -16,7 +19,9 @@ from tuner.study.request_files import lasting
 DONE = frozenset({"trials", "exhausted", *LIMITS})
 
 
-def finished_by(folder: Folder, file: SearchFile, resume: bool, resume_command: str, *, more: int = 0) -> str | None:
+def finished_by(
+    folder: Folder, file: SearchFile, resume: bool, resume_command: str, *, more: int = 0, changed: bool = False
+) -> str | None:
     """Return why the search in a folder has nothing left to do, as ``Outcome.reason``; None if it is unfinished.
 
     Args:
@@ -25,18 +30,22 @@ def finished_by(folder: Folder, file: SearchFile, resume: bool, resume_command: 
         resume: Whether to go on with an unfinished one, or with one that was given something to do since it ended.
         resume_command: What errors tell people to type to resume.
         more: How many more trials are wanted than the search's drivers wanted so far.
+        changed: Whether the file's space is to take the place of the search's.
 
     Raises:
         UsageError: It is another search, or an unfinished one that was not asked to be resumed.
     """
     place = relative_to_cwd(folder.path)
-    differing = differences(folder.description()["settings"], portable_settings(file))
+    before, now = folder.description()["settings"], portable_settings(file)
+    differing = differences({**before, **_space_of(now)} if changed else before, now)
     if differing:
         raise UsageError(
             f"{place} holds a search with other settings: {'; '.join(differing)}; choose another --name"
             + (", or --restart to move it aside" if origin(folder.path) is None and not in_ray_job() else "")
         )
     history = folder.history()
+    if changed and history.closed is not None and history.closed.reason == "exhausted":
+        return None
     wanted = max(file.search.trials, history.extended) + more
     reason = _finished(history, file, wanted)
     if reason is not None and not (resume and _asked(folder, history)):
@@ -47,6 +56,10 @@ def finished_by(folder: Folder, file: SearchFile, resume: bool, resume_command: 
             f"{place} holds an unfinished search ({done} of {wanted} trials ended); go on with: {resume_command}"
         )
     return None
+
+
+def _space_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: settings[key] for key in ("parameters", "require")}
 
 
 def _asked(folder: Folder, history: History) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,10 @@ from tuner.leaderboard.info import SearchInfo
 from tuner.search.ledger import Ledger
 from tuner.search.proposer import Proposer
 from tuner.search.schedulers.registry import SCHEDULERS
+from tuner.search.stages import Stage, Stages
+from tuner.space.change import Change
 from tuner.space.searchfile import SearchFile
+from tuner.space.space import Space
 from tuner.storage.copies import attach
 from tuner.study.drive import drive, exit_code
 from tuner.study.folder import Folder
@@ -27,6 +31,7 @@ from tuner.study.requests import Requests
 from tuner.study.resume import finished_by
 from tuner.study.room import counted
 from tuner.study.signals import CaughtSignals, caught_signals
+from tuner.study.spaces import put_space, stages_of, with_all_columns
 from tuner.study.workplace import Prepared, Workplace, workplace
 
 
@@ -58,6 +63,7 @@ def run_search(
     dry_run: bool = False,
     resume_command: str = "resume=True",
     more: int = 0,
+    change: Change | None = None,
     address: str | None = None,
     observer: Observer,
 ) -> Outcome:
@@ -70,6 +76,7 @@ def run_search(
         dry_run: Check all that can be checked; data is decoded into the cache, results are not touched.
         resume_command: What errors tell people to type to resume.
         more: How many more trials are wanted than the log says.
+        change: How the file's space follows from the search's, where it takes its place.
         address: A Ray cluster to run on: ``auto``, HOST or HOST:PORT; None for this machine.
         observer: Shown what happens.
     """
@@ -80,7 +87,7 @@ def run_search(
     folder = Folder(attach(file.results) / file.name)
     refuse_if_held(folder.path)
     if folder.exists and not restart:
-        reason = finished_by(folder, file, resume, resume_command, more=more)
+        reason = finished_by(folder, file, resume, resume_command, more=more, changed=change is not None)
         if reason is not None and not dry_run:
             return Outcome(folder.path, reason, ExitCode.OK, already_finished=True)
     with caught_signals() as signals:
@@ -93,7 +100,7 @@ def run_search(
         with folder.writer() as log:
             # Looked at again: another driver may have come first.
             if folder.exists:
-                reason = finished_by(folder, file, resume, resume_command, more=more)
+                reason = finished_by(folder, file, resume, resume_command, more=more, changed=change is not None)
                 if reason is not None:
                     return Outcome(folder.path, reason, ExitCode.OK, already_finished=True)
             with (
@@ -108,6 +115,7 @@ def run_search(
                     place,
                     requests,
                     more=more,
+                    change=change,
                     signals=signals,
                     observer=observer,
                 )
@@ -136,6 +144,7 @@ def _drive(
     requests: Requests,
     *,
     more: int,
+    change: Change | None,
     signals: CaughtSignals,
     observer: Observer,
 ) -> Outcome:
@@ -147,7 +156,19 @@ def _drive(
         folder.describe(file, info, data_record(file, place.prepared, place.weights), now)
     warn_of_versions(folder, observer)
     concurrent = place.slots()
-    ledger = _ledger(file, log, concurrent)
+    if change is not None:
+        put_space(folder, file, change, len(folder.history().trials))
+    stages = stages_of(folder, file)
+    info = with_all_columns(info, folder)
+    proposer = _proposer(file, stages)
+    ledger = _ledger(file, log, proposer, concurrent)
+    for number, stage in enumerate(stages):  # a driver may have been killed before it wrote that down
+        ledger.respace(number, stage.change.renamed)
+    if change is not None and isinstance(proposer, Stages):
+        observer.notice(
+            f"of {len(ledger.history.trials):,} trials {len(proposer.told):,} lie in the new space and are told to the "
+            f"sampler"
+        )
     if more:
         ledger.extend(more)
     requests.hand_to(ledger, file.space)
@@ -186,18 +207,27 @@ def _drive(
     return Outcome(folder.path, reason, exit_code(states, reason), ledger.hopeless)
 
 
-def _ledger(file: SearchFile, log: Log, concurrent: int) -> Ledger:
+def _proposer(file: SearchFile, stages: Sequence[Stage]) -> Proposer | Stages:
+    search = file.search
+
+    def over(space: Space) -> Proposer:
+        return Proposer(
+            space,
+            algorithm=search.algorithm,
+            seed=search.seed,
+            goal=file.metric.goal,
+            points=search.points,
+            options=search.options,
+        )
+
+    return over(file.space) if len(stages) == 1 else Stages(stages, over)
+
+
+def _ledger(file: SearchFile, log: Log, proposer: Proposer | Stages, concurrent: int) -> Ledger:
     search, goal = file.search, file.metric.goal
     return Ledger(
         log,
-        Proposer(
-            file.space,
-            algorithm=search.algorithm,
-            seed=search.seed,
-            goal=goal,
-            points=search.points,
-            options=search.options,
-        ),
+        proposer,
         SCHEDULERS[file.scheduler.type](file.scheduler, goal),
         goal=goal,
         seed=search.seed,
