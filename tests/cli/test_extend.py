@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 
 from tests.search.simulation import COMPLETED
-from tests.study.searches import TRAINABLE, SearchProcess, assert_exactly_once, history, prepare, search
+from tests.storage.server import S3Server, s3
+from tests.study.searches import SPACE as STARTED
+from tests.study.searches import TRAINABLE, SearchProcess, assert_exactly_once, history, prepare, search, stored_in
 from tuner.cli.main import main
 from tuner.facts.records import Origin
 from tuner.hyperparameters.table import TRAINABLES
@@ -19,12 +21,15 @@ from tuner.journal.events import Ask, Close, End, Open
 from tuner.journal.log import open_log
 from tuner.leaderboard.info import SearchInfo
 from tuner.space.read import read_search_file
+from tuner.storage.copies import results_folder
 from tuner.study.folder import Folder, portable_settings
 from tuner.study.request_files import lasting
 from tuner.study.respace import read_change
 from tuner.study.resume import finished_by
 from tuner.study.spaces import put_space, stages_of, with_all_columns
 from tuner.study.stored import stored_search
+
+__all__ = ["s3"]
 
 SPACE = """
     name: s
@@ -172,16 +177,18 @@ def test_a_changed_space_is_kept_with_the_ones_before_it(folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("place", ["folder", "object storage"])
 def test_a_search_is_extended_and_given_a_configuration_while_it_runs_and_after_it_has_finished(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], s3: S3Server, place: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    prepare(tmp_path)
+    results = ["--results", "results" if place == "folder" else s3.address("extended")]
+    prepare(tmp_path, space=STARTED if place == "folder" else stored_in(results[1]))
     running = SearchProcess(tmp_path, "--trials", "4", "--progress", "lines", epoch_seconds=0.5)
     running.until_epochs(1)
-    assert main(["extend", "--trials", "3"]) == 0
+    assert main(["extend", "--trials", "3", *results]) == 0
     assert "s goes on with 3 more trials: 7 in all" in capsys.readouterr().err
-    assert main(["add", "s", "x=0.3"]) == 0
+    assert main(["add", "s", "x=0.3", *results]) == 0
     assert "s tries this configuration next; 7 trials in all" in capsys.readouterr().err
     code, _, err = running.wait()
     assert code == 0, err
@@ -192,13 +199,14 @@ def test_a_search_is_extended_and_given_a_configuration_while_it_runs_and_after_
 
     assert search(tmp_path, "--resume", "--trials", "4")[0] == 0
     assert len(history(tmp_path).trials) == 7  # no later driver wants fewer
-    assert main(["add", "x=0.31"]) == 0
-    assert main(["extend", "--trials", "2", "--progress", "none"]) == 0
+    assert main(["add", "x=0.31", *results]) == 0
+    assert main(["extend", "--trials", "2", "--progress", "none", *results]) == 0
     assert_exactly_once(tmp_path, 9)
     assert history(tmp_path).trials[7].ask.config["x"] == 0.31
-    assert not lasting(tmp_path / "results" / "s")
+    with results_folder(results[1], "s") as folder:
+        assert not lasting(folder / "s")
     capsys.readouterr()
-    assert main(["status", "--json"]) == 0
+    assert main(["status", "--json", *results]) == 0
     status = json.loads(capsys.readouterr().out)
     assert (status["trials"], status["ended"], status["reason"]) == (9, 9, "trials")
 
