@@ -11,6 +11,9 @@ from tuner.journal.history import History, Trial
 #: matter: the gap at rank r has the weight r / 2^r.
 MIN_COMPLETED = 10
 
+#: Ranks that count: those after them have less than 10^-15 of the weight, at any number of trials.
+_RANKS = 60
+
 
 class Improvement:
     """An upper estimate of the expected improvement E[max(0, y - best)] of one more trial.
@@ -60,7 +63,7 @@ class Improvement:
         if len(self._scores) < MIN_COMPLETED:
             return None
         total, share = 0.0, s / n  # C(n - r, s - 1) / C(n, s), which halves about from r to r + 1
-        for r in range(1, min(len(self._scores), n - s + 2)):
+        for r in range(1, min(len(self._scores), n - s + 2, _RANKS + 1)):
             total += (self._scores[r] - self._scores[r - 1]) * r * share
             share *= (n - r - s + 1) / (n - r)
         return total / s

@@ -101,7 +101,7 @@ class Ledger:
         self._seed = seed
         self.slots = slots
         self._retries = retries
-        self._limits = limits or {}
+        self._limits = {name: value for name, value in (limits or {}).items() if value is not None}
         self._improvement = Improvement(goal)
         self.listeners = list(listeners)
         self._clock = clock or SteadyClock()
