@@ -3,8 +3,8 @@
 Halves go by the number of the configuration, even or odd. The mean of a configuration's runs is its truth. Curves are
 the mean of two models over the cube: a few principal components, each a Gaussian process, which alone sees far better
 configurations in corners than there are, and extremely randomized trees, which alone see none better than the measured
-ones. The share of runs that diverge is a Gaussian process, too. One run's noise is that of a measured run with a similar
-curve: the difference of its two seeds over the square root of two.
+ones. The share of runs that diverge is a Gaussian process, too. One run's noise is that of a measured run with a
+similar curve: the difference of its two seeds over the square root of two.
 """
 
 from __future__ import annotations

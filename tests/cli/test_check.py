@@ -83,6 +83,17 @@ def test_sampled_configurations_follow_the_seed_and_the_conditions(tmp_path, cap
     assert all(config["mixup_alpha"] == 0 or config["dropout"] < 0.4 for config in configs[0])
 
 
+def test_limits_are_shown_and_bound_the_epochs(tmp_path, capsys):
+    path = write(tmp_path, SMALL)
+    words = [word for one in ("epoch_budget=100", "min_improvement=1e-3") for word in ("--set", one)]
+    assert main(["check", str(path), *words]) == 0
+    out = capsys.readouterr().out
+    assert "ends early  after 100 epochs, or once the expected improvement is below 0.001\n" in out
+    assert "epochs      at most 100\n" in out
+    assert main(["check", str(path), "--set", "epoch_budget=10000", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["epochs_at_most"] == 576
+
+
 def test_json_is_one_object_with_settings_rungs_and_bound(tmp_path, capsys):
     path = write(tmp_path, SMALL + "scheduler: {grace_period: 9}\n")
     assert main(["check", str(path), "--json", "--samples", "0"]) == 0

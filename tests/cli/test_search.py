@@ -11,7 +11,7 @@ from tests.leaderboard.logs import NOON, write_search
 from tests.leaderboard.test_rung_correlation import judged
 from tests.study.finals import write_finished_search
 from tuner.cli.main import main
-from tuner.cli.search import _next_commands, _print_result, _print_rungs, configure
+from tuner.cli.search import _next_commands, _print_rungs, configure, print_result, resume_command
 from tuner.facts.errors import ExitCode
 from tuner.facts.ray_job import JOB_VARIABLE
 from tuner.hyperparameters.table import TRAINABLES
@@ -62,10 +62,8 @@ def test_in_a_job_nobody_is_told_to_type_the_jobs_own_command(
         monkeypatch.setenv(JOB_VARIABLE, "{}")
     parser = argparse.ArgumentParser()
     configure(parser)
-    _print_result(
-        Outcome(write_finished_search(tmp_path), "stopped", ExitCode.OK),
-        parser.parse_args(["s.yaml", "--resume"]),
-    )
+    args = parser.parse_args(["s.yaml", "--resume"])
+    print_result(Outcome(write_finished_search(tmp_path), "stopped", ExitCode.OK), args, resume_command(args), {})
     assert f"stopped, as 'tuner stop' asked; {said}" in capsys.readouterr().err
 
 

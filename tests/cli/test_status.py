@@ -92,7 +92,12 @@ def test_a_failed_job_shows_its_exit_code_in_the_table() -> None:
 
 @pytest.mark.parametrize(
     ("reason", "said"),
-    [("trials", "finished"), ("stopped", f"stopped; {GOES_ON}"), ("SIGTERM", f"interrupted; {GOES_ON}")],
+    [
+        ("trials", "finished"),
+        ("stopped", f"stopped; {GOES_ON}"),
+        ("paused", f"paused; {GOES_ON}"),
+        ("SIGTERM", f"interrupted; {GOES_ON}"),
+    ],
 )
 def test_a_search_that_was_let_go_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], reason: str, said: str

@@ -23,15 +23,15 @@ HOUR = 3600.0
 def test_the_log_of_a_driver_has_one_steady_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, jump = time.time, [0.0]
     monkeypatch.setattr(time, "time", lambda: real() + jump[0])
-    first = Simulation(tmp_path, trials=99, time_budget=HOUR, slots=99)
+    first = Simulation(tmp_path, trials=99, limits={"time_budget": HOUR}, slots=99)
     for jump[0] in (5 * HOUR, -3 * HOUR, 2 * HOUR):
         assert first.ledger.next_assignment() is not None
     first.log.__exit__(None, None, None)  # killed
     times = [event.at for event in read_events(tmp_path) if isinstance(event, Open | Ask)]
     assert times == sorted(times) and times[-1] - times[0] < HOUR and abs(times[0] - real()) < HOUR
     jump[0] = -9 * HOUR
-    second = Simulation(tmp_path, trials=99, time_budget=HOUR, slots=99)
-    assert 0 <= second.ledger.active_seconds < HOUR and not second.ledger.out_of_time
+    second = Simulation(tmp_path, trials=99, limits={"time_budget": HOUR}, slots=99)
+    assert 0 <= second.ledger.active_seconds < HOUR and second.ledger.limit is None
 
 
 #: Read by every Python process that is started with its folder on the path; the offset is what lies in a file.

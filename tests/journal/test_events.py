@@ -10,10 +10,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.facts.records import Decision, Origin, State
-from tuner.journal.events import EVENTS, Ask, Close, End, Epoch, Event, Open, Retry, Rung, Start, decode, encode
+from tuner.journal.events import (
+    EVENTS,
+    Add,
+    Ask,
+    Close,
+    End,
+    Epoch,
+    Event,
+    Extend,
+    Open,
+    Respace,
+    Retry,
+    Rung,
+    Start,
+    decode,
+    encode,
+)
 
 ONE_OF_EACH: list[Event] = [
     Open(at=1.0, slots=2, trials=10),
+    Extend(at=1.5, trials=12, request="extend-1.json"),
+    Add(at=1.6, config={"lr": 0.1}, trials=13),
+    Respace(at=1.7, stage=1, renamed={"lr": "learning_rate"}),
     Ask(at=2.0, n=0, config={"lr": 1e-5, "model": "ü\n", "flip": True, "milestones": [1, 2]}, origin=Origin.SAMPLER),
     Start(at=2.5, n=0, attempt=1, node="alpha", device="cpu"),
     Epoch(
@@ -83,6 +102,13 @@ def test_no_changed_byte_goes_unseen(event: Event, data: st.DataObject) -> None:
 def test_what_is_not_json_is_refused_before_it_is_written(value: object) -> None:
     with pytest.raises(ValueError):
         encode(Ask(at=0.0, n=0, config={"lr": value}, origin=Origin.POINT))
+
+
+def test_a_line_of_an_earlier_version_is_read() -> None:
+    import zlib
+
+    body = b'{"v":1,"type":"open","at":1.0,"n":null,"attempt":null,"slots":2,"trials":10}'
+    assert decode(body[:-1] + f',"crc":"{zlib.crc32(body):08x}"}}\n'.encode()) == ONE_OF_EACH[0]
 
 
 @pytest.mark.parametrize("change", [{"v": 2}, {"type": "news"}, {"more": 1}])

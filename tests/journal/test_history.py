@@ -101,6 +101,23 @@ def test_time_adds_up_over_drivers_also_those_that_were_killed() -> None:
     assert history.closed is None
 
 
+def handed(n: int, at: float) -> Ask:
+    return Ask(at=at, n=n, config={}, origin=Origin.RANDOM)
+
+
+def test_gpus_are_counted_for_as_long_as_trials_hold_them() -> None:
+    history = History([Open(at=100.0, slots=2, trials=3, gpus=0.5), handed(0, 100.0), handed(1, 110.0)])
+    assert history.gpu_seconds(120.0) == 15
+    history.apply(Retry(at=120.0, n=0, attempt=2, reason="lost", lost=True))
+    history.apply(End(at=130.0, n=0, attempt=2, state=State.COMPLETED, stop_reason="budget"))
+    assert history.gpu_seconds(150.0) == 15 + 20
+    history.apply(Open(at=1000.0, slots=2, trials=3, gpus=1.0))  # the driver before was killed at 130 or later
+    assert history.gpu_seconds(2000.0) == 15 + 10
+    history.apply(Retry(at=1010.0, n=1, attempt=2, reason="resumed", lost=False))
+    history.apply(Close(at=1030.0, reason="gpu_hours", seconds=30.0))
+    assert history.gpu_seconds(2000.0) == 25 + 20
+
+
 def test_machines_are_numbered_as_they_appear() -> None:
     history = History([ask(0), ask(1), ask(2)])
     for n, node in ((1, "beta"), (0, "alpha"), (2, "beta")):

@@ -21,6 +21,8 @@ from tuner.space.space import Space
 
 EPOCHS = 9
 
+COMPLETED = Ended(State.COMPLETED, "budget")
+
 
 def parameter(name: str, *alternatives: Any) -> Parameter:
     """Return a parameter from domains, or (domain, when) pairs."""
@@ -106,16 +108,17 @@ class Simulation:
         """Set a search up.
 
         Args: settings: the sampler's, None for its defaults; scheduling: the scheduler's that are not at their
-            defaults; options: the ledger's, and points, further metrics.
+            defaults; options: the ledger's, and points, further metrics, proposer.
         """
         self.log = open_log(folder)
-        self.proposer = Proposer(
+        points, further = options.pop("points", ()), options.pop("further", ())
+        self.proposer = options.pop("proposer", None) or Proposer(
             space,
             algorithm=algorithm,
             seed=seed,
             goal=Goal.MAXIMIZE,
-            further=options.pop("further", ()),
-            points=options.pop("points", ()),
+            further=further,
+            points=points,
             options=settings,
         )
         self.ledger = Ledger(
@@ -138,7 +141,7 @@ class Simulation:
             while True:
                 while (assignment := self.ledger.next_assignment()) is not None:
                     running.append((assignment, assignment.after_epoch))
-                if not running:
+                if not running or self.ledger.limit is not None:
                     break
                 assignment, epoch = running.pop(0)
                 if self._step(assignment, epoch + 1) is Decision.CONTINUE:
@@ -161,5 +164,5 @@ class Simulation:
             depth = float(assignment.config["depth"])
             checkpoint = f"a{assignment.attempt}-e{epoch}"
             report = Report(epoch, value, {"size": 10 * depth}, seconds=depth, memory_mb=None, checkpoint=checkpoint)
-            ended = Ended(State.COMPLETED, "budget") if epoch == EPOCHS else None
+            ended = COMPLETED if epoch == EPOCHS else None
         return self.ledger.receive(Message(assignment.number, assignment.attempt, started, report, ended))

@@ -190,31 +190,31 @@ def test_other_endings_keep_hope(tmp_path: Path, other: Ended) -> None:
 
 def test_time_budget_counts_over_resumes(tmp_path: Path) -> None:
     now = [0.0]
-    first = Simulation(tmp_path, trials=99, time_budget=100.0, timer=lambda: now[0])
+    first = Simulation(tmp_path, trials=99, limits={"time_budget": 100.0}, timer=lambda: now[0])
     now[0] = 60.0
-    assert not first.ledger.out_of_time
+    assert first.ledger.limit is None
     first.ledger.close("SIGINT")
     first.log.__exit__(None, None, None)
     now[0] = 5000.0
-    second = Simulation(tmp_path, trials=99, time_budget=100.0, timer=lambda: now[0])
+    second = Simulation(tmp_path, trials=99, limits={"time_budget": 100.0}, timer=lambda: now[0])
     now[0] += 39.0
     assert second.ledger.next_assignment() is not None
     now[0] += 2.0
-    assert second.ledger.out_of_time
+    assert second.ledger.limit == "time_budget"
     assert second.ledger.next_assignment() is None
 
 
 def test_time_of_a_killed_driver_counts(tmp_path: Path) -> None:
     now = [1000.0]
-    first = Simulation(tmp_path, trials=99, time_budget=100.0, clock=lambda: now[0], timer=lambda: now[0])
+    first = Simulation(tmp_path, trials=99, limits={"time_budget": 100.0}, clock=lambda: now[0], timer=lambda: now[0])
     now[0] += 60.0
     assert first.ledger.next_assignment() is not None
     first.log.__exit__(None, None, None)  # no Close
     now[0] += 5000.0
-    second = Simulation(tmp_path, trials=99, time_budget=100.0, clock=lambda: now[0], timer=lambda: now[0])
+    second = Simulation(tmp_path, trials=99, limits={"time_budget": 100.0}, clock=lambda: now[0], timer=lambda: now[0])
     assert second.ledger.active_seconds == 60.0
     now[0] += 41.0
-    assert second.ledger.out_of_time
+    assert second.ledger.limit == "time_budget"
 
 
 def test_a_search_that_worked_before_is_not_given_up(tmp_path: Path) -> None:
@@ -224,6 +224,24 @@ def test_a_search_that_worked_before_is_not_given_up(tmp_path: Path) -> None:
         ledger.next_assignment()
         ledger.end(n, Ended(State.FAILED, "error", "KeyError: 'lr'"))
     assert ledger.hopeless is None
+
+
+def test_in_a_pause_each_trial_ends_its_epoch_and_goes_on_there_later(tmp_path: Path) -> None:
+    first = Simulation(tmp_path, trials=3, slots=2, scheduler="none")
+    ledger = first.ledger
+    for _ in range(2):
+        ledger.next_assignment()
+    assert report(ledger, attempt=1, epoch=1) is Decision.CONTINUE
+    ledger.pausing = True
+    assert ledger.next_assignment() is None
+    assert not ledger.finished
+    assert report(ledger, attempt=1, epoch=2) is Decision.STOP
+    assert ledger.receive(Message(1, 1, None, Report(1, 0.5, {}, 0.0, None, None))) is Decision.STOP
+    assert ledger.finished
+    assert {n: trial.state for n, trial in ledger.history.trials.items()} == {0: State.RUNNING, 1: State.RUNNING}
+    first.log.__exit__(None, None, None)
+    again = Simulation(tmp_path, trials=3, slots=2, scheduler="none").ledger.next_assignment()
+    assert again is not None and (again.number, again.after_epoch) == (0, 2)
 
 
 def test_a_worker_that_cannot_write_ends_the_search(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuner.cli.limits import amounts
 from tuner.cli.options import add_file, add_format, add_root, root_flag, whole_number
 from tuner.facts.errors import ExitCode, relative_to_cwd
 
@@ -54,8 +55,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def epochs_at_most(file: SearchFile) -> int | None:
-    """Return how many epochs all trials have together if none is stopped; None where a trial's budget is open."""
-    return None if file.scheduler.max_epochs is None else _trials_at_most(file) * file.scheduler.max_epochs
+    """Return how many epochs all trials have together if none is stopped; None where nothing bounds them."""
+    most = file.scheduler.max_epochs
+    whole = None if most is None else _trials_at_most(file) * most
+    return min((bound for bound in (whole, file.search.epoch_budget) if bound is not None), default=None)
 
 
 def _trials_at_most(file: SearchFile) -> int:
@@ -90,11 +93,12 @@ def _summary(file: SearchFile) -> Iterator[str]:
     yield _line("search", file.name)
     yield _line("trains", file.trainable + data)
     yield _line("metric", ", ".join(f"{metric.goal} {metric.name}" for metric in file.metrics))
-    limit = "" if search.time_budget is None else f", at most {search.time_budget:g} s"
     points = f", the given points ({len(search.points)}) first" if search.points else ""
-    yield _line("proposes", f"{search.algorithm}, {search.trials} trials, seed {search.seed}{limit}{points}")
+    yield _line("proposes", f"{search.algorithm}, {search.trials} trials, seed {search.seed}{points}")
     if search.options:
         yield _line("", ", ".join(f"{name} {_spelled(value)}" for name, value in search.options.items()))
+    if limits := amounts(search.limits):
+        yield _line("ends early", ", or ".join(limits))
     yield _line("stops early", _stops(file.scheduler))
     if file.scheduler.exempt:
         trials = _trials_at_most(file)

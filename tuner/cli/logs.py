@@ -162,8 +162,16 @@ def _line(event: Event, info: SearchInfo, nodes: Mapping[str, int]) -> str:
 
 
 def _ask(event: Any, info: SearchInfo, nodes: Mapping[str, int]) -> str:
-    config = ", ".join(f"{name} {_short(value)}" for name, value in event.config.items() if name != "seed")
-    return f"proposed ({event.origin}): {config}"
+    config = {name: value for name, value in event.config.items() if name != "seed"}
+    return f"proposed ({event.origin}): {_config(config)}"
+
+
+def _renames(renamed: Mapping[str, str]) -> str:
+    return "".join(f", {old} is now {new}" for old, new in renamed.items())
+
+
+def _config(config: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {_short(value)}" for name, value in config.items())
 
 
 def _epoch(event: Any, info: SearchInfo, nodes: Mapping[str, int]) -> str:
@@ -183,6 +191,9 @@ def _end(event: Any, info: SearchInfo, nodes: Mapping[str, int]) -> str:
 #: Type of an event to what it says.
 _STORIES: Mapping[str, Callable[[Any, SearchInfo, Mapping[str, int]], str]] = {
     "open": lambda event, *_: f"the driver began: {event.trials} trials, {event.slots} side by side",
+    "extend": lambda event, *_: f"extended to {event.trials} trials",
+    "add": lambda event, *_: f"given: {_config(event.config)}; {event.trials} trials in all",
+    "respace": lambda event, *_: "the space changed" + _renames(event.renamed),
     "ask": _ask,
     "retry": lambda event, *_: f"again, attempt {event.attempt}: {event.reason}",
     "start": _start,

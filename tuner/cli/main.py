@@ -30,9 +30,12 @@ COMMANDS: dict[str, str] = {
     "evaluate": "measure a trained model on any data set of its classes",
     "predict": "show what a trained model sees in images",
     "submit": "hand a search to a Ray cluster",
+    "extend": "give a search more trials, also one that runs or has finished",
+    "add": "give a search a configuration, which it tries next",
     "status": "show how far a search, or a job of a cluster, is",
     "logs": "show what happened in a search, what a trial printed, or the log of a job",
     "stop": "end a running search, or a job of a cluster, so that it can go on later",
+    "pause": "end a running search at the end of each trial's epoch, so that nothing is trained twice",
     "schema": "print a JSON Schema of the search file, for editors",
     "doctor": "show what this machine offers and what is missing",
 }

@@ -105,20 +105,26 @@ def add_format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
+def add_top(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--top`` of a command that ends with the leaderboard."""
+    parser.add_argument(
+        "--top", type=whole_number(0), default=10, metavar="K", help="rows of the leaderboard at the end"
+    )
+
+
+def add_overrides(parser: argparse.ArgumentParser, summary: str) -> None:
+    """Declare ``--set`` and ``--root`` of a command that takes its settings from a results folder."""
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=f"{summary}; may be repeated")
+    parser.add_argument("--root", metavar="DIR", dest="set", action="append", type=_root_override, help=_ROOT)
+
+
 def add_comparison(parser: argparse.ArgumentParser) -> None:
     """Declare what ``tuner confirm`` and ``tuner ablate`` share."""
     parser.add_argument(
         "--seeds", type=whole_number(2), default=5, metavar="S", help="fresh seeds for each, at least 2 (default: 5)"
     )
     add_search(parser)
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="what a run takes: max_concurrent=2, gpus_per_trial=0.5, root=DIR; may be repeated",
-    )
-    parser.add_argument("--root", metavar="DIR", dest="set", action="append", type=_root_override, help=_ROOT)
+    add_overrides(parser, "what a run takes: max_concurrent=2, gpus_per_trial=0.5, root=DIR")
     add_cluster(parser)
     add_progress(parser)
     add_format(parser)

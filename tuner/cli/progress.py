@@ -59,7 +59,7 @@ class _Lines(_Quiet):
         if isinstance(event, End):
             trial = self._tally.ended(event)
             work = self._tally.work
-            self.notice(f"[{self._tally.done}/{work.count}] {work.label(trial)} {_story(trial, self._tally)}")
+            self.notice(f"[{self._tally.done}/{self._tally.count}] {work.label(trial)} {_story(trial, self._tally)}")
 
 
 class _Live(_Quiet):
@@ -107,8 +107,8 @@ class _Live(_Quiet):
         work = tally.work
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
-            ProgressBar(total=work.count, completed=tally.done, width=30),
-            f"{tally.done}/{work.count} {work.noun}s",
+            ProgressBar(total=tally.count, completed=tally.done, width=30),
+            f"{tally.done}/{tally.count} {work.noun}s",
             f"{tally.rate():.2f} epochs/s",
             f"{spelled_time(tally.ledger.active_seconds)} gone",
             _left(tally),
@@ -130,7 +130,7 @@ def _headline(work: Work, ledger: Ledger) -> str:
     resumed = f", {before} ended before" if before else ""
     gpus = f", {work.resources.gpus_per_trial:g} GPU each" if work.resources.gpus_per_trial else ""
     return (
-        f"{work.title}: {work.count} {work.noun}s{resumed}, {work.concurrent} side by side"
+        f"{work.title}: {ledger.history.wanted} {work.noun}s{resumed}, {work.concurrent} side by side"
         f" ({work.resources.cpus_per_trial:g} CPU each{gpus}), {work.how}"
     )
 

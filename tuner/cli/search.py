@@ -6,11 +6,12 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.cli.options import add_cluster, add_file, add_format, add_progress, whole_number
+from tuner.cli.limits import LIMITS
+from tuner.cli.options import add_cluster, add_file, add_format, add_progress, add_top
 from tuner.cli.sentences import terminal_width, wrapped
 from tuner.facts.addresses import is_address
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
@@ -20,6 +21,7 @@ from tuner.facts.records import IN_OWN_FILES
 
 if TYPE_CHECKING:
     from tuner.space.searchfile import SearchFile
+    from tuner.study.runner import Outcome
 
 
 def number(text: str) -> int | float:
@@ -44,11 +46,17 @@ FLAGS: dict[str, tuple[str, Callable[[str], Any], str]] = {
 }
 
 
+#: Name of a limit that ended a search, to what to type for a larger one.
+_LARGER: dict[str, str] = {
+    **{name: f"{words.larger} --resume" for name, words in LIMITS.items()},
+    "time_budget": "--time-budget X --resume",
+}
+
 #: Why a finished search has nothing left to do, and how it could go on.
 _FINISHED: dict[str, str] = {
     "trials": "nothing was run; more trials: --trials N --resume",
     "exhausted": "nothing was run, for every configuration of the space has been tried",
-    "time_budget": "nothing was run, for its time budget is used up; more time: --time-budget X --resume",
+    **{name: f"nothing was run, for {words.said}; go on: {_LARGER[name]}" for name, words in LIMITS.items()},
 }
 
 
@@ -61,9 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="check file, data and machine; touch no results")
     add_cluster(parser)
     add_progress(parser)
-    parser.add_argument(
-        "--top", type=whole_number(0), default=10, metavar="K", help="rows of the leaderboard at the end"
-    )
+    add_top(parser)
     add_format(parser)
 
 
@@ -98,7 +104,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.file}: good; {outcome.reason}", file=sys.stderr)
         return outcome.code
     _print_rungs(outcome.folder, file)
-    _print_result(outcome, args)
+    if outcome.already_finished:
+        _say_finished(outcome)
+    print_result(outcome, args, resume_command(args), _LARGER)
     if outcome.code in (ExitCode.OK, ExitCode.TRIAL_FAILED) and (commands := _next_commands(file, outcome.folder)):
         print("next: " + "\n      ".join(commands), file=sys.stderr)
     return outcome.code
@@ -156,22 +164,35 @@ def _print_rungs(folder: Path, file: SearchFile) -> None:
         print(wrapped(sentence, terminal_width(sys.stderr)), file=sys.stderr)
 
 
-def _print_result(outcome: Any, args: argparse.Namespace) -> None:
+def _say_finished(outcome: Outcome) -> None:
+    place = relative_to_cwd(outcome.folder)
+    anew = "another --name" if is_address(place) or in_ray_job() else "--restart"
+    print(f"{place} is finished: {_FINISHED[outcome.reason]}; anew: {anew}", file=sys.stderr)
+
+
+def print_result(outcome: Outcome, args: argparse.Namespace, command: str, larger: Mapping[str, str]) -> None:
+    """Print the leaderboard on stdout, and on stderr why it ended and how it goes on.
+
+    Args:
+        outcome: Of the search.
+        args: With ``top`` and ``json``.
+        command: What to type to go on.
+        larger: Name of a limit to what to type to go on with a larger one.
+    """
     from tuner.cli.leaderboard import print_leaderboard
 
     place = relative_to_cwd(outcome.folder)
-    if outcome.already_finished:
-        anew = "another --name" if is_address(place) or in_ray_job() else "--restart"
-        print(f"{place} is finished: {_FINISHED[outcome.reason]}; anew: {anew}", file=sys.stderr)
     print_leaderboard(outcome.folder, top=args.top, format="json" if args.json else "table")
-    again = "submitted again, it goes on" if in_ray_job() else f"go on with: {resume_command(args)}"
+    again = "submitted again, it goes on" if in_ray_job() else f"go on with: {command}"
     if outcome.code in (ExitCode.SIGINT, ExitCode.SIGTERM):
         print(f"interrupted; {again}", file=sys.stderr)
     elif outcome.reason == "stopped":
         print(f"stopped, as 'tuner stop' asked; {again}", file=sys.stderr)
+    elif outcome.reason == "paused":
+        print(f"paused, as 'tuner pause' asked; {again}", file=sys.stderr)
     elif outcome.error is not None:
         print(f"ended early: the first trials all failed with: {printable(outcome.error)}", file=sys.stderr)
-    elif outcome.reason == "time_budget" and not outcome.already_finished:
-        print("the time budget is used up; go on with a larger --time-budget and --resume", file=sys.stderr)
+    elif outcome.reason in LIMITS and not outcome.already_finished:
+        print(f"{LIMITS[outcome.reason].said}; go on: {larger[outcome.reason]}", file=sys.stderr)
     elif outcome.code == ExitCode.ABORTED:
         print(f"no trial completed; what they printed lies in {place}/logs", file=sys.stderr)

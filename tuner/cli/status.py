@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuner.cli.limits import LIMITS, amounts
 from tuner.cli.options import add_follow, add_format, add_search_or_job
 from tuner.cli.rungs import rung_sentence
-from tuner.cli.words import moment, spelled_time
+from tuner.cli.words import counted, moment, spelled_time
 from tuner.facts.errors import ExitCode, ResultsDamagedError
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ GOES_ON = "the same command goes on (tuner search with --resume, or tuner submit
 _REASONS = {
     "trials": "finished",
     "exhausted": "finished: every configuration of the space has been tried",
-    "time_budget": "its time budget is used up",
+    **{name: words.said for name, words in LIMITS.items()},
     "aborted": "ended early: the first trials all failed with the same error",
     "stopped": f"stopped; {GOES_ON}",
+    "paused": f"paused; {GOES_ON}",
     "SIGINT": f"interrupted; {GOES_ON}",
     "SIGTERM": f"interrupted; {GOES_ON}",
 }
@@ -153,6 +155,10 @@ def _page(status: Status) -> Iterator[str]:
         yield _line("left", f"about {spelled_time(status.seconds_left)}")
     if status.time_budget is not None:
         yield _line("budget", spelled_time(status.time_budget))
+    if status.limits:
+        yield _line("ends early", ", or ".join(amounts(status.limits)))
+        gpus = f", {status.gpu_hours:.2f} GPU hours" if status.gpu_hours else ""
+        yield _line("spent", f"{counted(status.epochs, 'epoch')}{gpus}")
 
 
 def activity(status: Status) -> str:

@@ -21,8 +21,12 @@ _STATES = {
     "trials": "finished",
     "exhausted": "finished",
     "time_budget": "out of time",
+    "epoch_budget": "out of epochs",
+    "gpu_hours": "out of GPU hours",
+    "min_improvement": "little to gain",
     "aborted": "aborted",
     "stopped": "stopped",
+    "paused": "paused",
     "SIGINT": "interrupted",
     "SIGTERM": "interrupted",
 }

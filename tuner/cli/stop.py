@@ -6,16 +6,11 @@ import argparse
 import json
 import shlex
 import sys
-import time
-from collections.abc import Callable
 
+from tuner.cli.driver import waited
 from tuner.cli.options import add_format, add_search_or_job
 from tuner.cli.status import GOES_ON
 from tuner.facts.errors import ExitCode, UsageError
-
-#: Seconds for which the command waits: a driver looks every few seconds, ends its trials, writes its last leaderboard.
-_PATIENCE_SECONDS = 90.0
-_LOOK_SECONDS = 0.5
 
 _NOT_BEGUN = "a job that has not begun is stopped by its id: tuner stop ID --address URL"
 
@@ -28,43 +23,54 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask for the end, and wait for it; 1 where it has not come in time."""
-    return _stop_search(args) if args.address is None else _stop_job(args)
+    return end_search(args, "stop", "stopped", _NOT_BEGUN) if args.address is None else _stop_job(args)
 
 
-def _stop_search(args: argparse.Namespace) -> int:
+def end_search(args: argparse.Namespace, request: str, ended: str, hint: str | None = None) -> int:
+    """Ask the driver of a search to let go of it, and wait until it has.
+
+    Args:
+        args: The command's.
+        request: What is asked for.
+        ended: The reason that the driver writes down then.
+        hint: What to do where there is no such search, or None.
+
+    Returns:
+        The exit code; 1 where the driver goes on after all that patience.
+    """
     from tuner.journal.lock import is_held
     from tuner.leaderboard.read import find_search, list_searches
     from tuner.leaderboard.status import status_of
     from tuner.storage.copies import results_folder
-    from tuner.study.requests import ask_to_stop
+    from tuner.study.request_files import Kind, ask
 
     with results_folder(args.results, args.name) as results:
         try:
             folder = find_search(results, args.name)
             status_of(folder)  # of a folder without a search there is nothing to stop either
         except UsageError as error:
-            if args.name is None and len(list_searches(results)) > 1:
+            if hint is None or (args.name is None and len(list_searches(results)) > 1):
                 raise
-            raise UsageError(f"{error}; {_NOT_BEGUN}") from error
+            raise UsageError(f"{error}; {hint}") from error
         if not is_held(folder):
-            raise UsageError(f"{folder.name} does not run, so there is nothing to stop")
-        ask_to_stop(folder)
-        ended = _waited(lambda: not is_held(folder))
+            raise UsageError(f"{folder.name} does not run, so there is nothing to {request}")
+        ask(folder, Kind(request))
+        over = waited(lambda: not is_held(folder))
         status = status_of(folder)
     if args.json:
         print(json.dumps(status.to_json(), ensure_ascii=False))
     name = status.info.name
-    if not ended:
-        print(f"{name} was asked to stop and has not ended yet; tuner status shows when it has", file=sys.stderr)
-    elif status.reason == "stopped":
+    if not over:
+        print(f"{name} was asked to {request} and has not ended yet; tuner status shows when it has", file=sys.stderr)
+    elif status.reason == ended:
         print(
-            f"stopped {name} after {status.ended:,} of {status.trials:,} trials;"
+            f"{ended} {name} after {status.ended:,} of {status.trials:,} trials;"
             f" {GOES_ON}, from the checkpoints of those that ran",
             file=sys.stderr,
         )
     else:
         print(f"{name} has ended by itself; tuner status {name} says how", file=sys.stderr)
-    return ExitCode.OK if ended else ExitCode.ABORTED
+    return ExitCode.OK if over else ExitCode.ABORTED
 
 
 def _stop_job(args: argparse.Namespace) -> int:
@@ -79,7 +85,7 @@ def _stop_job(args: argparse.Namespace) -> int:
     if job.ended:
         raise UsageError(f"{job_id} does not run ({job.status}), so there is nothing to stop")
     server.stop(job_id)
-    _waited(lambda: server.get(job_id).ended)
+    waited(lambda: server.get(job_id).ended)
     job = server.get(job_id)
     if args.json:
         print(json.dumps({"version": 1, "search": job.search, "job": job.to_json()}, ensure_ascii=False))
@@ -90,12 +96,3 @@ def _stop_job(args: argparse.Namespace) -> int:
     again = "" if job.status == "SUCCEEDED" else "; submitted again, the search goes on"
     print(f"{job_id}: {job.status}{again}", file=sys.stderr)
     return ExitCode.OK
-
-
-def _waited(ended: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not ended():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_LOOK_SECONDS)
-    return True

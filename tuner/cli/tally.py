@@ -35,6 +35,11 @@ class Tally:
         """Ended trials, those of earlier drivers included."""
         return sum(self._states.values())
 
+    @property
+    def count(self) -> int:
+        """How many trials there will be; may grow."""
+        return self.ledger.history.wanted
+
     def ended(self, event: End) -> Trial:
         """Count an ended trial; returns it."""
         trial = self.ledger.history.trials[event.n]
@@ -67,7 +72,7 @@ class Tally:
         bounds = []
         if fresh:
             pace = (time.monotonic() - self._began) / fresh
-            bounds.append(pace * (self.work.count - self.done))
+            bounds.append(pace * (self.count - self.done))
         if self.work.time_budget is not None:
             bounds.append(max(0.0, self.work.time_budget - self.ledger.active_seconds))
         return min(bounds, default=None)

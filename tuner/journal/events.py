@@ -34,12 +34,19 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Open(Event):
-    """A driver took the search up: the first one, or one that resumed it."""
+    """A driver took the search up: the first one, or one that resumed it.
+
+    Attributes:
+        slots: How many trials may run side by side.
+        trials: How many are to be proposed in all.
+        gpus: How many each of them holds, or which share of one.
+    """
 
     type: ClassVar[str] = "open"
 
     slots: int
     trials: int
+    gpus: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +137,53 @@ class End(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Extend(Event):
+    """More trials are wanted than before.
+
+    Attributes:
+        trials: How many in all; no later driver wants fewer.
+        request: Name of the request file that asked for it, so that it is taken in once; None where there was none.
+    """
+
+    type: ClassVar[str] = "extend"
+
+    trials: int
+    request: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Add(Event):
+    """A configuration was given to a search that had begun; the next proposals are those given, in order.
+
+    Attributes:
+        config: Full or partial; the sampler chooses what is left out.
+        trials: As in ``Extend``.
+        request: As in ``Extend``.
+    """
+
+    type: ClassVar[str] = "add"
+
+    config: dict[str, Any]
+    trials: int
+    request: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Respace(Event):
+    """The search's space changed; what it is stands in search.json.
+
+    Attributes:
+        stage: Which of the spaces it is, from 1; the one that the search began with is 0.
+        renamed: Old name to new name of parameters, in the configurations of all trials so far.
+    """
+
+    type: ClassVar[str] = "respace"
+
+    stage: int
+    renamed: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Close(Event):
     """A driver let go of the search in good order; ``seconds`` is how long it had been at it."""
 
@@ -139,13 +193,17 @@ class Close(Event):
     seconds: float
 
 
-EVENTS: dict[str, type[Event]] = {event.type: event for event in (Open, Ask, Retry, Start, Epoch, Rung, End, Close)}
+EVENTS: dict[str, type[Event]] = {
+    event.type: event for event in (Open, Extend, Add, Respace, Ask, Retry, Start, Epoch, Rung, End, Close)
+}
 
 #: How each value of each event is read; whoever wrote the line, an event holds what its class says.
 _FIELDS: dict[str, dict[str, Callable[[Any], Any]]] = {
     event.type: {item.name: READERS[str(item.type)] for item in fields(event)} for event in EVENTS.values()
 }
 _FIELDS["epoch"]["checkpoint"] = or_none(file_name)
+#: Values that a line of an earlier version may lack.
+_LATER = {"open": {"gpus"}}
 for _fields in _FIELDS.values():
     _fields["at"] = moment
 
@@ -180,9 +238,9 @@ def decode(line: bytes) -> Event:
         raise ValueError("it is of a format version that this program does not know")
     kind = record.pop("type", None)
     readers = _FIELDS.get(kind) if isinstance(kind, str) else None
-    if readers is None or record.keys() != readers.keys():
+    if readers is None or readers.keys() - _LATER.get(kind, set()) - record.keys() or record.keys() - readers.keys():
         raise ValueError("it is of a type that this program does not know")
-    return EVENTS[kind](**{name: _read(name, read, record[name]) for name, read in readers.items()})
+    return EVENTS[kind](**{name: _read(name, read, record[name]) for name, read in readers.items() if name in record})
 
 
 def _read(name: str, read: Callable[[Any], Any], value: Any) -> Any:

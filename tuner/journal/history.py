@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from tuner.facts.records import Decision, Goal, State
-from tuner.journal.events import Ask, Close, End, Epoch, Event, Open, Retry, Rung, Start
+from tuner.journal.events import Add, Ask, Close, End, Epoch, Event, Extend, Open, Respace, Retry, Rung, Start
 
 
 @dataclass
@@ -79,6 +79,12 @@ class History:
         opened: How the last driver took the search up, or None before any did.
         nodes: Name of each machine that began an attempt, to its number, from 1 in the order of appearance.
         closed: How the last driver let go, or None while one holds it or after it was killed.
+        wanted: How many trials the last driver is to propose in all.
+        extended: The same as far as it was asked for once the search had begun; no driver wants fewer.
+        additions: How many configurations that were given wait to be proposed.
+        requests: Names of the requests that were taken in.
+        epochs: How many reports count.
+        stage: Which of its spaces the search is in; 0 is the one that it began with.
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
@@ -88,6 +94,15 @@ class History:
         self.opened: Open | None = None
         self.nodes: dict[str, int] = {}
         self.closed: Close | None = None
+        self.wanted = 0
+        self.extended = 0
+        self.additions = 0
+        self.requests: set[str] = set()
+        self.epochs = 0
+        self.stage = 0
+        self._gpus = 0.0  # of each trial, with the last driver
+        self._gpu_seconds = 0.0  # of what no longer holds any
+        self._held: dict[int, float] = {}  # number of a trial to when it was handed out
         self._last_at = 0.0
         for event in events:
             self.apply(event)
@@ -99,10 +114,15 @@ class History:
             return True
         if not isinstance(event, Start):  # a worker's clock may be another machine's
             self._last_at = max(self._last_at, event.at)
+        if isinstance(event, Extend | Add | Respace):
+            self._live_on(event)
+            return True
         if isinstance(event, Ask):
             if event.n in self.trials:
                 return False
             self.trials[event.n] = Trial(event)
+            self.additions = max(0, self.additions - 1)
+            self._held[event.n] = event.at
             return True
         trial = self.trials.get(event.n) if event.n is not None else None
         if trial is None or not counts(trial, event):
@@ -111,18 +131,53 @@ class History:
             case Retry():
                 trial.attempt = event.attempt
                 trial.lost += event.lost
+                self._let_go(event.n, event.at)
+                self._held[event.n] = event.at
             case Start():
                 trial.starts.append(event)
                 self.nodes.setdefault(event.node, len(self.nodes) + 1)
             case Epoch():
                 trial.epochs[event.epoch] = event
+                self.epochs += 1
             case Rung():
                 trial.rungs.append(event)
             case End():
                 trial.end = event
+                self._let_go(event.n, event.at)
         return True
 
+    def _live_on(self, event: Extend | Add | Respace) -> None:
+        if isinstance(event, Respace):
+            self._rename(event)
+            return
+        self.wanted = self.extended = max(self.wanted, event.trials)
+        self.additions += isinstance(event, Add)
+        if event.request is not None:
+            self.requests.add(event.request)
+
+    def _rename(self, event: Respace) -> None:
+        self.stage = max(self.stage, event.stage)
+        if not event.renamed:
+            return
+        for trial in self.trials.values():
+            config = {event.renamed.get(name, name): value for name, value in trial.ask.config.items()}
+            trial.ask = replace(trial.ask, config=config)
+
+    def _let_go(self, number: int, at: float) -> None:
+        if number in self._held:
+            self._gpu_seconds += self._gpus * max(0.0, at - self._held.pop(number))
+
+    def gpu_seconds(self, now: float) -> float:
+        """Return GPUs times the seconds for which trials held them, from when they were handed out.
+
+        Args:
+            now: Seconds since the epoch, for those that hold some now.
+        """
+        return self._gpu_seconds + self._gpus * sum(max(0.0, now - since) for since in self._held.values())
+
     def _change_hands(self, event: Open | Close) -> None:
+        for number in list(self._held):  # a driver that was killed is counted to its last event
+            self._let_go(number, event.at if isinstance(event, Close) else self._last_at)
         if isinstance(event, Close):
             self.active_seconds += event.seconds
             self.closed = event
@@ -130,6 +185,8 @@ class History:
         if self.opened is not None and self.closed is None:  # the driver before was killed
             self.active_seconds += self.open_seconds
         self.opened, self.closed = event, None
+        self.wanted = max(event.trials, self.extended)
+        self._gpus = event.gpus
         self._last_at = event.at
 
     def snapshot(self) -> History:
@@ -137,8 +194,16 @@ class History:
         copy = History()
         copy.trials = {number: trial if trial.end else trial.copied() for number, trial in self.trials.items()}
         copy.active_seconds, copy.opened, copy.closed = self.active_seconds, self.opened, self.closed
+        copy.wanted, copy.extended, copy.additions = self.wanted, self.extended, self.additions
+        copy.requests, copy.epochs, copy.stage = set(self.requests), self.epochs, self.stage
+        copy._gpus, copy._gpu_seconds, copy._held = self._gpus, self._gpu_seconds, dict(self._held)
         copy.nodes, copy._last_at = dict(self.nodes), self._last_at
         return copy
+
+    @property
+    def last_at(self) -> float:
+        """When the last driver is known to have been at work, in seconds since the epoch."""
+        return self._last_at
 
     @property
     def open_seconds(self) -> float:

@@ -41,6 +41,10 @@ def _numbers(value: Any) -> dict[str, float | None]:
     return {name: or_none(_number)(item) for name, item in _instance(dict)(value).items()}
 
 
+def _texts(value: Any) -> dict[str, str]:
+    return {name: _instance(str)(item) for name, item in _instance(dict)(value).items()}
+
+
 def moment(value: Any) -> float:
     """Return seconds since 1970 that a calendar knows."""
     if not 0 <= (seconds := _number(value)) < _YEAR_10000:
@@ -71,6 +75,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "bool": _instance(bool),
     "dict[str, Any]": _instance(dict),
     "dict[str, float | None]": _numbers,
+    "dict[str, str]": _texts,
     "Origin": Origin,
     "State": State,
     "Decision": Decision,

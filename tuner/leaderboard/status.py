@@ -33,6 +33,9 @@ _DAMAGE = (
     ResultsDamagedError,
 )
 
+#: Limits that have no attribute of their own.
+_LIMITS = ("epoch_budget", "gpu_hours", "min_improvement")
+
 
 @dataclass(frozen=True)
 class Status:
@@ -51,6 +54,9 @@ class Status:
         last_event_at: When its log last grew.
         active_seconds: Time spent on it by all drivers; one that was killed is counted to its last event.
         time_budget: Seconds that it may take, or None.
+        limits: What else ends it early, by name; a resume may have been given more.
+        epochs: Reports that count.
+        gpu_hours: GPUs times the hours for which trials have held them.
         seconds_left: At the pace so far; None where nobody knows.
         rungs: How far each rung ranks as the end does; none where nothing is judged.
     """
@@ -67,6 +73,9 @@ class Status:
     last_event_at: float | None
     active_seconds: float
     time_budget: float | None
+    limits: Mapping[str, float]
+    epochs: int
+    gpu_hours: float
     seconds_left: float | None
     rungs: tuple[RungCorrelation, ...]
 
@@ -82,7 +91,13 @@ class Status:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as ``--json`` prints it."""
-        values = {**vars(self), "live": self.live, "ended": self.ended, "states": dict(self.states)}
+        values = {
+            **vars(self),
+            "live": self.live,
+            "ended": self.ended,
+            "states": dict(self.states),
+            "limits": dict(self.limits),
+        }
         values["rungs"] = [asdict(rung) for rung in self.rungs]
         del values["info"]
         return {"version": 1, **self.info.to_json(), **values}
@@ -126,7 +141,7 @@ def _status(
         active = history.active_seconds + max(0.0, now - opened.at)
     score, number = _best(history, info.goal)
     search = settings["search"]
-    trials = search["trials"] if opened is None else opened.trials
+    trials = search["trials"] if opened is None else history.wanted
     times = [event.at for event in events if not isinstance(event, Start)]  # whose clock is another machine's
     return Status(
         info=info,
@@ -141,6 +156,9 @@ def _status(
         last_event_at=times[-1] if times else None,
         active_seconds=active,
         time_budget=search["time_budget"],
+        limits={name: search[name] for name in _LIMITS if search.get(name) is not None},
+        epochs=history.epochs,
+        gpu_hours=history.gpu_seconds(now if holder is not None else history.last_at) / 3600,
         seconds_left=None if holder is None else _seconds_left(history, trials, active, search["time_budget"], now),
         rungs=rung_correlations(history, info.goal, _exempt(settings)),
     )

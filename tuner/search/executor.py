@@ -63,7 +63,7 @@ def execute(
     trial_timeout: float | None,
     should_stop: Callable[[], bool],
 ) -> None:
-    """Run what the ledger hands out until nothing is left, time is up, or ``should_stop`` says so.
+    """Run what the ledger hands out until nothing is left, a limit is reached, or ``should_stop`` says so.
 
     Args:
         ledger: Answers what runs next and what goes on.
@@ -229,7 +229,7 @@ class _Watch(tune.Callback):  # type: ignore[misc]  # ray is untyped
         if self._ledger.failure is not None:
             raise Stop
         self._ledger.flush()
-        if self._should_stop() or self._ledger.out_of_time or self._ledger.hopeless is not None:
+        if self._should_stop() or self._ledger.limit is not None or self._ledger.hopeless is not None:
             raise Stop
         self._follow_nodes()
         if self._timeout is not None:

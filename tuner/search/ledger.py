@@ -8,16 +8,18 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from tuner.facts.errors import ResultsHeldError, StorageError
 from tuner.facts.records import Decision, Goal, State
 from tuner.facts.seeds import derived_seed
-from tuner.journal.events import Ask, Close, End, Epoch, Event, Open, Retry, Rung, Start
+from tuner.journal.events import Add, Ask, Close, End, Epoch, Event, Extend, Open, Respace, Retry, Rung, Start
 from tuner.journal.history import History, Trial, counts
 from tuner.journal.log import Log
 from tuner.search.clock import SteadyClock
+from tuner.search.improvement import Improvement
+from tuner.search.limits import Limits, Standing, reached
 from tuner.search.messages import Assignment, Ended, Message, Report
 from tuner.search.proposer import Proposal
 from tuner.search.schedulers.scheduler import Scheduler
@@ -50,6 +52,7 @@ class Ledger:
         lock: Held while ``history`` changes.
         slots: How many trials may run side by side; may change while the search runs.
         listeners: Called with each new event after it is in the log.
+        pausing: Whether running trials end their epochs and nothing is begun any more.
         failure: The error that writing the log met, or None; nothing can be decided any more then.
     """
 
@@ -64,7 +67,8 @@ class Ledger:
         trials: int,
         slots: int,
         retries: int,
-        time_budget: float | None = None,
+        gpus: float = 0.0,
+        limits: Limits | None = None,
         listeners: Sequence[Listener] = (),
         clock: Callable[[], float] | None = None,
         timer: Callable[[], float] = time.monotonic,
@@ -77,26 +81,28 @@ class Ledger:
             scheduler: Fresh; hears every event.
             goal: Of the metric.
             seed: The search's seed, of which trials' seeds are derived.
-            trials: How many trials to propose in all.
+            trials: How many trials to propose in all, unless the log was extended to more.
             slots: How many may run side by side.
             retries: How many lost processes a trial survives.
-            time_budget: Seconds of active time over all drivers, or None.
+            gpus: How many each trial holds, or which share of one.
+            limits: What ends the search early; None for nothing.
             listeners: The first ``listeners``.
             clock: Seconds since the epoch, for the log; None for a ``SteadyClock``.
             timer: Monotonic seconds, for durations.
         """
         self.history = History()
         self.lock = threading.Lock()
+        self.pausing = False
         self.failure: StorageError | ResultsHeldError | None = None
         self._log = log
         self._proposer = proposer
         self._scheduler = scheduler
         self._goal = goal
         self._seed = seed
-        self._trials = trials
         self.slots = slots
         self._retries = retries
-        self._time_budget = time_budget
+        self._limits = {name: value for name, value in (limits or {}).items() if value is not None}
+        self._improvement = Improvement(goal)
         self.listeners = list(listeners)
         self._clock = clock or SteadyClock()
         self._timer = timer
@@ -106,7 +112,7 @@ class Ledger:
         self._promising = False
         for event in log.replay():
             self._apply(event)
-        self._write(Open(at=self._clock(), slots=slots, trials=trials))
+        self._write(Open(at=self._clock(), slots=slots, trials=max(trials, self.history.extended), gpus=gpus))
         self._active_before = self.history.active_seconds  # a killed driver's time, too, which Open settles
         for trial in self.history.unfinished:  # stopped, and killed before the end was written
             if trial.stop_decision is not None:
@@ -116,7 +122,7 @@ class Ledger:
     @property
     def all_proposed(self) -> bool:
         """Whether as many trials as were wanted have been proposed."""
-        return len(self.history.trials) >= self._trials
+        return len(self.history.trials) >= self.history.wanted
 
     @property
     def exhausted(self) -> bool:
@@ -126,12 +132,22 @@ class Ledger:
     @property
     def finished(self) -> bool:
         """Whether nothing runs and nothing is left to start."""
-        return not self._live and (self.exhausted or self.out_of_time)
+        return not self._live and (self.exhausted or self.pausing or self.limit is not None)
 
     @property
-    def out_of_time(self) -> bool:
-        """Whether the time budget is used up."""
-        return self._time_budget is not None and self.active_seconds >= self._time_budget
+    def limit(self) -> str | None:
+        """The name of a limit that the search has reached, or None."""
+        return reached(self._limits, self.standing) if self._limits else None
+
+    @property
+    def standing(self) -> Standing:
+        """How far the search is, in what limits count."""
+        return Standing(
+            seconds=self.active_seconds,
+            epochs=self.history.epochs,
+            gpu_hours=self.history.gpu_seconds(self._clock()) / 3600,
+            expected_improvement=self._improvement.expected,
+        )
 
     @property
     def active_seconds(self) -> float:
@@ -156,7 +172,7 @@ class Ledger:
 
         Trials that an earlier driver left unfinished, and those that were given back, come first.
         """
-        if len(self._live) >= self.slots or self.exhausted or self.out_of_time:
+        if len(self._live) >= self.slots or self.exhausted or self.pausing or self.limit is not None:
             return None
         if self._unfinished:
             trial, reason, lost = self._unfinished.pop(0)
@@ -168,6 +184,39 @@ class Ledger:
         self._write(Ask(at=self._clock(), n=n, config=config, origin=proposal.origin))
         self._live.add(n)
         return Assignment(n, 1, config)
+
+    def extend(self, trials: int, request: str | None = None) -> None:
+        """Want more trials than now; a request that the log has taken in changes nothing.
+
+        Args:
+            trials: How many more, at least 1.
+            request: Name of the request that asks for it.
+        """
+        if request is None or request not in self.history.requests:
+            self._write(Extend(at=self._clock(), trials=self.history.wanted + trials, request=request))
+
+    def respace(self, stage: int, renamed: Mapping[str, str]) -> None:
+        """Write down that the space changed; one that the log knows of changes nothing.
+
+        Args:
+            stage: Which of the search's spaces it is, from 1.
+            renamed: Old name to new name of parameters.
+        """
+        if stage > self.history.stage:
+            self._write(Respace(at=self._clock(), stage=stage, renamed=dict(renamed)))
+
+    def add(self, config: Mapping[str, Any], request: str | None = None) -> None:
+        """Propose a configuration next; a request that the log has taken in changes nothing.
+
+        It is one of the trials that are wanted; where all of those have been proposed, one more is wanted.
+
+        Args:
+            config: Full or partial.
+            request: Name of the request that asks for it.
+        """
+        if request is None or request not in self.history.requests:
+            trials = max(self.history.wanted, len(self.history.trials) + self.history.additions + 1)
+            self._write(Add(at=self._clock(), config=dict(config), trials=trials, request=request))
 
     def retry(self, number: int, reason: str, *, lost: bool = True) -> Assignment | None:
         """Write down that an attempt was cut off; return the next, or None if the trial has failed for good.
@@ -201,7 +250,7 @@ class Ledger:
         return max(0, self._retries - self.history.trials[number].lost)
 
     def receive(self, message: Message) -> Decision:
-        """Write down what a worker said; return whether its trial goes on.
+        """Write down what a worker said; return whether its trial goes on, which in a pause it does later.
 
         Raises:
             StorageError: The log, or the worker's checkpoint, could not be written.
@@ -221,7 +270,9 @@ class Ledger:
             events.append(self._end(trial, message.ended))
         durable = any(not isinstance(event, Epoch | Start) or _resumable(event) for event in events)
         self._write(*events, sync=durable)
-        return Decision.CONTINUE if trial.end is None else Decision.STOP
+        if self.pausing:
+            self._live.discard(trial.number)
+        return Decision.CONTINUE if trial.end is None and not self.pausing else Decision.STOP
 
     def end(self, number: int, ended: Ended) -> None:
         """End a trial from the driver's side; nothing happens if it has ended."""
@@ -292,6 +343,7 @@ class Ledger:
                 return
         if isinstance(event, End):
             self._live.discard(event.n)
+            self._improvement.ended(self.history.trials[event.n])
             self._promising |= event.state is not State.FAILED
         self._proposer.observe(event)
         self._scheduler.observe(event)

@@ -15,14 +15,15 @@ from typing import Any
 
 from tuner.facts.errors import UsageError
 from tuner.facts.records import Goal, Metric, Origin, State
-from tuner.journal.events import Ask, End, Epoch, Event, Rung
+from tuner.journal.events import Add, Ask, End, Epoch, Event, Rung
 from tuner.journal.history import Trial
 from tuner.journal.objectives import objectives_of
 from tuner.search.samplers.random import Random
 from tuner.search.samplers.registry import SAMPLERS
-from tuner.search.samplers.sampler import Begun, Choose, Outcome, Question, Result, Sampler
+from tuner.search.samplers.sampler import Begun, Outcome, Question, Result, Sampler
 from tuner.space.algorithms import defaults_of
 from tuner.space.domains import Domain
+from tuner.space.points import pointed
 from tuner.space.space import Space
 
 #: How often a configuration is drawn at random where a sampler finds none that may run.
@@ -77,15 +78,19 @@ class Proposer:
         self._running: dict[int, Trial] = {}
         self._worst: tuple[float, ...] | None = None  # of each metric, so far
         self._unscored: list[int] = []
+        self._additions: list[Mapping[str, Any]] = []  # those that wait
+        self._added = 0  # those that were proposed
 
     @property
     def exhausted(self) -> bool:
-        """Whether every configuration of a finite space has been proposed."""
-        return self._size is not None and len(self._seen) >= self._size
+        """Whether every configuration of a finite space has been proposed, and none waits that was given."""
+        return self._size is not None and len(self._seen) >= self._size and not self._additions
 
     def observe(self, event: Event) -> None:
         """Take in the log's next event that counts."""
         match event:
+            case Add():
+                self._additions.append(event.config)
             case Ask():
                 self._begin(event)
             case Epoch():
@@ -102,7 +107,12 @@ class Proposer:
         Raises:
             UsageError: No configuration that keeps the constraints was found.
         """
-        point = self._points[n] if n < len(self._points) else {}
+        if self._additions:
+            given = self._complete(n, self._additions[0])
+            if given is not None:
+                return Proposal(given, Origin.POINT)
+        place = n - self._added
+        point = self._points[place] if place < len(self._points) else {}
         origin = self.sampler.origin
         config = self._draw(self.sampler, n, point, self.sampler.patience)
         if config is None:
@@ -111,12 +121,43 @@ class Proposer:
             origin = Origin.POINT
         return Proposal(config, origin)
 
-    def _draw(self, sampler: Sampler, n: int, point: Mapping[str, Any], patience: int) -> dict[str, Any] | None:
-        """Ask until a configuration may run."""
+    def _complete(self, n: int, given: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return a configuration with all that was given, one that is new if there is one; None if none was found.
+
+        Whoever gives a configuration of a finite space again wants it again.
+        """
+        config = self._draw(self.sampler, n, given, self.sampler.patience, whole=True)
+        if config is not None:
+            return config
+        if self._size is None:
+            return self._draw(Random(self._question), n, given, _RANDOM_PATIENCE, whole=True)
+        fitting = [config for config in self._space.configurations() if given.items() <= config.items()]
+        new = [config for config in fitting if _identity(config) not in self._seen]
+        return random.Random(self._question.seed_of(n)).choice(new or fitting) if fitting else None
+
+    def _draw(
+        self,
+        sampler: Sampler,
+        n: int,
+        point: Mapping[str, Any],
+        patience: int,
+        *,
+        whole: bool = False,
+    ) -> dict[str, Any] | None:
+        """Ask until a configuration may run.
+
+        Args:
+            sampler: Chooses what the point leaves open.
+            n: Number of the trial.
+            point: Values that are given.
+            patience: How often it is asked.
+            whole: Whether all of the point has to be in the configuration.
+        """
         with contextlib.closing(sampler.draws(n)) as draws:
             for _, draw in zip(range(patience), draws, strict=False):
-                config = self._space.configure(_pointed(draw, point))
-                if self._space.allows(config) and (self._size is None or _identity(config) not in self._seen):
+                config = self._space.configure(pointed(draw, point))
+                new = self._size is None or _identity(config) not in self._seen
+                if new and self._space.allows(config) and (not whole or point.items() <= config.items()):
                     return config
         return None
 
@@ -129,7 +170,14 @@ class Proposer:
             raise UsageError(f"no configuration that keeps 'require' was found in {_RANDOM_PATIENCE} random draws")
         return config
 
+    def pass_over(self) -> None:
+        """Take in that a trial was proposed whose configuration does not lie in the space."""
+        if self._additions:
+            self._additions.pop(0)
+            self._added += 1
+
     def _begin(self, ask: Ask) -> None:
+        self.pass_over()
         choices: dict[str, tuple[Domain, Any]] = {}
 
         def retrace(key: str, domain: Domain) -> Any:
@@ -178,19 +226,6 @@ class Proposer:
 def _completed(n: int, values: tuple[float, ...]) -> Result:
     score, *further = values
     return Result(n, Outcome.COMPLETED, score, further=tuple(further))
-
-
-def _pointed(draw: Choose, point: Mapping[str, Any]) -> Choose:
-    """Return the choices of a given point, and a sampler's where it says nothing."""
-
-    def choose(key: str, domain: Domain) -> Any:
-        value = point.get(key.partition("@")[0], _OPEN)
-        return value if value is not _OPEN and domain.contains(value) else draw(key, domain)
-
-    return choose
-
-
-_OPEN = object()
 
 
 def _identity(config: Mapping[str, Any]) -> str:

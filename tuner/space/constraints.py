@@ -103,11 +103,11 @@ def read_points(node: Node | None, space: Space, report: Reporter) -> tuple[dict
         wrong = space.admits(point)
         if wrong is not None:
             report.error(item.place, wrong)
-        points.append({name: _as_drawn(space, name, value) for name, value in point.items()})
+        points.append({name: as_drawn(space, name, value) for name, value in point.items()})
     return tuple(points)
 
 
-def _as_drawn(space: Space, name: str, value: object) -> object:
+def as_drawn(space: Space, name: str, value: object) -> object:
     """Return a point's value as the sampler would draw it: a range of reals has 1.0 for 1, a list its own spelling."""
     parameter = space.parameters.get(name)
     for item in parameter.alternatives if parameter is not None else ():

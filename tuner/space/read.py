@@ -21,7 +21,7 @@ from tuner.space.overrides import Flags, override
 from tuner.space.parameters_section import ParametersSection, budget, read_parameters
 from tuner.space.problems import Place, Reporter
 from tuner.space.rules import warn_of_excluded, with_rules
-from tuner.space.searchfile import Data, Resources, Scheduler, Search, SearchFile
+from tuner.space.searchfile import LIMIT_NAMES, Data, Resources, Scheduler, Search, SearchFile
 from tuner.space.sections import SECTIONS, TOP, TOP_KEYS, Section, keys_of, read_section
 from tuner.space.space import Space
 from tuner.space.usercode import trainable_problem
@@ -166,6 +166,7 @@ class _Reading:
         }
         if not self._report.errors:
             self._warn_small(space, sections["search"])
+        self._check_gpu_hours(sections["search"], sections["resources"])
         self._report.raise_errors()
         return SearchFile(
             **{**self._top.values, **built},
@@ -274,7 +275,7 @@ class _Reading:
         if parameters.good:
             place = self._place(section, "algorithm")
             check_sampler(section, options, self._report, space=space, entries=parameters.entries, place=place)
-        values = {name: section.values[name] for name in ("algorithm", "trials", "seed", "time_budget")}
+        values = {name: section.values[name] for name in ("algorithm", "trials", "seed", *LIMIT_NAMES)}
         return Search(**values, points=points, options=options)
 
     def _scheduler(self, section: Section, parameters: ParametersSection) -> Scheduler:
@@ -308,6 +309,13 @@ class _Reading:
             message = f"gpus_per_trial above 1 must be whole, not {gpus}: a trial has a share of one GPU, or whole ones"
             self._report.error(self._place(section, "gpus_per_trial"), message)
         return Resources(**section.values)
+
+    def _check_gpu_hours(self, search: Section, resources: Section) -> None:
+        if search.values["gpu_hours"] is not None and resources.values["gpus_per_trial"] == 0:
+            message = (
+                "'gpu_hours' has no meaning where no trial has a GPU; set resources.gpus_per_trial, or leave it out"
+            )
+            self._report.error(self._place(search, "gpu_hours"), message)
 
     def _warn_small(self, space: Space, search: Section) -> None:
         size, trials = space.size(), search.values["trials"]

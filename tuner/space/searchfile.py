@@ -41,6 +41,10 @@ class Data:
         return {key: value for key, value in vars(self).items() if key not in ("root", "weights")}
 
 
+#: Keys of ``Search`` that end a search before all its trials are proposed.
+LIMIT_NAMES = ("time_budget", "epoch_budget", "gpu_hours", "min_improvement")
+
+
 @dataclass(frozen=True)
 class Search:
     """What proposes configurations, and how many.
@@ -51,6 +55,9 @@ class Search:
         seed: From which everything random comes.
         time_budget: Seconds of active time; None for no limit.
         points: Full or partial configurations to try first.
+        epoch_budget: Epochs of all trials together; None for no limit.
+        gpu_hours: Hours of GPUs that trials hold; None for no limit.
+        min_improvement: Smallest expected improvement, in the metric's unit, that is worth a trial; None for any.
         options: The settings of the sampler that apply to it and not to all.
     """
 
@@ -59,7 +66,15 @@ class Search:
     seed: int
     time_budget: float | None
     points: tuple[dict[str, object], ...]
+    epoch_budget: int | None = None
+    gpu_hours: float | None = None
+    min_improvement: float | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def limits(self) -> dict[str, float | None]:
+        """Return what ends the search early, by name."""
+        return {name: getattr(self, name) for name in LIMIT_NAMES}
 
     def settings(self) -> dict[str, Any]:
         """Return all of it as plain values for JSON."""

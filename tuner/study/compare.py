@@ -80,7 +80,7 @@ def compare(comparison: Comparison, *, address: str | None = None, observer: Obs
                 ledger,
                 job,
                 file,
-                _work(comparison, count, concurrent),
+                _work(comparison, concurrent),
                 signals=signals,
                 observer=observer,
                 listeners=[lambda event: _clear(checkpoints, event)],
@@ -149,7 +149,7 @@ def _clear(checkpoints: CheckpointStore, event: Event) -> None:
         checkpoints.remove_trial(event.n)
 
 
-def _work(comparison: Comparison, count: int, concurrent: int) -> Work:
+def _work(comparison: Comparison, concurrent: int) -> Work:
     names = {identity(item.run(seed)): item.name for item in comparison.configurations for seed in comparison.seeds}
     places = {seed: place for place, seed in enumerate(comparison.seeds, start=1)}
 
@@ -159,7 +159,6 @@ def _work(comparison: Comparison, count: int, concurrent: int) -> Work:
 
     return Work(
         title=comparison.title,
-        count=count,
         concurrent=concurrent,
         resources=comparison.file.resources,
         how=f"{len(comparison.configurations)} configurations with {len(comparison.seeds)} seeds each",

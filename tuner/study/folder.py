@@ -27,6 +27,9 @@ MAY_DIFFER = frozenset(
     {
         "search.trials",
         "search.time_budget",
+        "search.epoch_budget",
+        "search.gpu_hours",
+        "search.min_improvement",
         "resources.max_concurrent",
         "resources.cpus_per_trial",
         "resources.gpus_per_trial",

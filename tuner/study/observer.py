@@ -19,7 +19,6 @@ class Work:
 
     Attributes:
         title: One word or two before everything else.
-        count: How many trials there will be.
         concurrent: How many run side by side.
         resources: What each takes.
         how: What decides, in a few words.
@@ -32,7 +31,6 @@ class Work:
     """
 
     title: str
-    count: int
     concurrent: int
     resources: Resources
     how: str

@@ -1,41 +1,23 @@
-"""Requests to the driver of a running search: one file each in the folder ``requests`` of its results."""
+"""What people ask of the driver of a running search, from another terminal."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
-import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 from tuner.facts.errors import StorageError, relative_to_cwd
 from tuner.facts.printable import printable
-from tuner.journal.storage import write_json
+from tuner.search.ledger import Ledger
+from tuner.space.points import refusal
+from tuner.space.space import Space
 from tuner.storage.copies import origin, remove
-
-FOLDER = "requests"
-
-_STOP = re.compile(r"stop-[0-9a-f]{1,32}\.json")
+from tuner.study.request_files import FOLDER, Kind, Request, kind_of, names_in, read_request
 
 #: How often a driver looks; a look at object storage is a request that costs something.
 _LOOK_SECONDS = 1.0
 _LOOK_FAR_SECONDS = 5.0
-
-
-def ask_to_stop(folder: Path) -> None:
-    """Ask the driver of a search to end in good order; it takes the file away when it has seen it.
-
-    Raises:
-        StorageError: The request cannot be written.
-    """
-    requests = folder / FOLDER
-    try:
-        requests.mkdir(exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"{relative_to_cwd(requests)} cannot be made: {error.strerror}") from error
-    write_json(requests / f"stop-{uuid.uuid4().hex}.json", {"version": 1, "request": "stop", "at": time.time()})
 
 
 class Requests(threading.Thread):
@@ -52,22 +34,58 @@ class Requests(threading.Thread):
             StorageError: The object storage fails.
         """
         super().__init__(name="requests", daemon=True)
-        self._folder = folder / FOLDER
+        self._folder = folder
         self._notice = notice
-        self._objects = origin(self._folder)
+        self._far = origin(folder) is not None
         self._seen: set[str] = set()
         self._unknown: list[str] = []
-        self._stop_asked = False
+        self._waiting: list[Request] = []
+        self._asked: set[Kind] = set()
         self._left = threading.Event()
-        self._earlier = frozenset(self._names())
+        self._earlier = frozenset(names_in(folder))
 
     @property
     def stop(self) -> bool:
         """Whether somebody asked for the end of the search; read often, in the driver's thread, which tells people."""
         while self._unknown:
             name = printable(self._unknown.pop())
-            self._notice(f"ignored {relative_to_cwd(self._folder)}/{name}, which is no request")
-        return self._stop_asked
+            self._notice(f"ignored {relative_to_cwd(self._folder / FOLDER)}/{name}, which is no request")
+        return Kind.STOP in self._asked
+
+    @property
+    def pause(self) -> bool:
+        """Whether somebody asked for a pause; read as ``stop`` is."""
+        return Kind.PAUSE in self._asked
+
+    def hand_to(self, ledger: Ledger, space: Space) -> None:
+        """Let a ledger take in what was asked for; called in the driver's thread.
+
+        Args:
+            ledger: Of the search.
+            space: What it may propose.
+
+        Raises:
+            StorageError: The log could not be written.
+        """
+        while self._waiting:
+            request = self._waiting.pop(0)
+            self._take_in(request, ledger, space)
+            with contextlib.suppress(OSError, StorageError):  # the log knows that it was taken in
+                remove(self._folder / FOLDER / request.name)
+
+    def _take_in(self, request: Request, ledger: Ledger, space: Space) -> None:
+        if request.name in ledger.history.requests:  # by a driver that was killed before it took the file away
+            return
+        if request.kind is Kind.EXTEND:
+            ledger.extend(request.trials, request.name)
+            self._notice(f"{request.trials:,} more trials, as 'tuner extend' asked: {ledger.history.wanted:,} in all")
+            return
+        wrong = refusal(request.config, space)
+        if wrong is not None:
+            self._notice(printable(f"ignored a configuration that 'tuner add' gave: {wrong}"))
+            return
+        ledger.add(request.config, request.name)
+        self._notice(f"a configuration that 'tuner add' gave comes next; {ledger.history.wanted:,} trials in all")
 
     def __enter__(self) -> Requests:
         self._look()
@@ -80,24 +98,34 @@ class Requests(threading.Thread):
 
     def run(self) -> None:
         """Look again and again."""
-        while not self._left.wait(_LOOK_SECONDS if self._objects is None else _LOOK_FAR_SECONDS):
+        while not self._left.wait(_LOOK_FAR_SECONDS if self._far else _LOOK_SECONDS):
             self._look()
 
     def _look(self) -> None:
         # What cannot be read now may be readable at the next look; a log that cannot be written ends the search.
         with contextlib.suppress(OSError, StorageError):
-            for name in self._names():
-                if name in self._seen or name.startswith("."):
-                    continue
-                self._seen.add(name)
-                if _STOP.fullmatch(name):
-                    self._stop_asked |= name not in self._earlier
-                    remove(self._folder / name)
-                else:
-                    self._unknown.append(name)
+            found: list[Request] = []
+            try:
+                for name in names_in(self._folder):
+                    if name in self._seen or name.startswith("."):
+                        continue
+                    request = self._heard(name)
+                    self._seen.add(name)
+                    if request is not None:
+                        found.append(request)
+            finally:
+                self._waiting += sorted(found, key=lambda request: (request.at, request.name))
 
-    def _names(self) -> list[str]:
-        if self._objects is None:
-            return [path.name for path in self._folder.iterdir()] if self._folder.is_dir() else []
-        objects, name = self._objects
-        return [stored.name for stored in objects.below(name).list()]
+    def _heard(self, name: str) -> Request | None:
+        """Return a request for the ledger; the others are noted here."""
+        kind = kind_of(name)
+        if kind in (Kind.STOP, Kind.PAUSE):
+            if name not in self._earlier:
+                self._asked.add(kind)
+            remove(self._folder / FOLDER / name)
+            return None
+        try:
+            return read_request(self._folder, name)
+        except ValueError:
+            self._unknown.append(name)
+            return None

@@ -2,48 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from tuner.facts.errors import UsageError, relative_to_cwd
 from tuner.facts.ray_job import in_ray_job
 from tuner.journal.history import History
+from tuner.search.improvement import Improvement
+from tuner.search.limits import LIMITS, Standing, reached
 from tuner.space.searchfile import SearchFile
 from tuner.storage.copies import origin
 from tuner.study.folder import Folder, differences, portable_settings
+from tuner.study.request_files import lasting
 
 #: How a driver lets go of a search that has nothing left to do.
-DONE = frozenset({"trials", "exhausted", "time_budget"})
+DONE = frozenset({"trials", "exhausted", *LIMITS})
 
 
-def is_finished(folder: Folder, file: SearchFile, resume: bool, resume_command: str) -> bool:
-    """Return whether the search in a folder is finished.
+def finished_by(
+    folder: Folder, file: SearchFile, resume: bool, resume_command: str, *, more: int = 0, changed: bool = False
+) -> str | None:
+    """Return why the search in a folder has nothing left to do, as ``Outcome.reason``; None if it is unfinished.
+
+    Args:
+        folder: It holds a search.
+        file: What is asked for.
+        resume: Whether to go on with an unfinished one, or with one that was given something to do since it ended.
+        resume_command: What errors tell people to type to resume.
+        more: How many more trials are wanted than the search's drivers wanted so far.
+        changed: Whether the file's space is to take the place of the search's.
 
     Raises:
         UsageError: It is another search, or an unfinished one that was not asked to be resumed.
     """
     place = relative_to_cwd(folder.path)
-    differing = differences(folder.description()["settings"], portable_settings(file))
+    before, now = folder.description()["settings"], portable_settings(file)
+    differing = differences({**before, **_space_of(now)} if changed else before, now)
     if differing:
         raise UsageError(
             f"{place} holds a search with other settings: {'; '.join(differing)}; choose another --name"
             + (", or --restart to move it aside" if origin(folder.path) is None and not in_ray_job() else "")
         )
     history = folder.history()
-    if _finished(history, file):
-        return True
+    if changed and history.closed is not None and history.closed.reason == "exhausted":
+        return None
+    wanted = max(file.search.trials, history.extended) + more
+    reason = _finished(history, file, wanted)
+    if reason is not None and not (resume and _asked(folder, history)):
+        return reason
     if not resume:
         done = sum(trial.end is not None for trial in history.trials.values())
         raise UsageError(
-            f"{place} holds an unfinished search ({done} of {file.search.trials} trials ended); "
-            f"go on with: {resume_command}"
+            f"{place} holds an unfinished search ({done} of {wanted} trials ended); go on with: {resume_command}"
         )
-    return False
+    return None
 
 
-def _finished(history: History, file: SearchFile) -> bool:
-    if history.closed is None or history.opened is None or history.closed.reason not in DONE:
-        return False
-    budget = file.search.time_budget
-    return {
-        "trials": file.search.trials <= len(history.trials),
-        "exhausted": True,
-        "time_budget": budget is not None and history.active_seconds >= budget,
-    }[history.closed.reason]
+def _space_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: settings[key] for key in ("parameters", "require")}
+
+
+def _asked(folder: Folder, history: History) -> bool:
+    """Return whether a request waits that the log has not taken in."""
+    return any(name not in history.requests for name in lasting(folder.path))
+
+
+def _finished(history: History, file: SearchFile, wanted: int) -> str | None:
+    if history.closed is None or history.opened is None or (reason := history.closed.reason) not in DONE:
+        return None
+    if reason == "exhausted" or (reason == "trials" and wanted <= len(history.trials)):
+        return reason
+    standing = Standing(
+        seconds=history.active_seconds,
+        epochs=history.epochs,
+        gpu_hours=history.gpu_seconds(history.closed.at) / 3600,
+        expected_improvement=Improvement.of(history, file.metric.goal).expected,
+    )
+    return reached(file.search.limits, standing) if reason in LIMITS else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,10 @@ from tuner.leaderboard.info import SearchInfo
 from tuner.search.ledger import Ledger
 from tuner.search.proposer import Proposer
 from tuner.search.schedulers.registry import scheduler_of
+from tuner.search.stages import Stage, Stages
+from tuner.space.change import Change
 from tuner.space.searchfile import SearchFile
+from tuner.space.space import Space
 from tuner.storage.copies import attach
 from tuner.study.drive import drive, exit_code
 from tuner.study.folder import Folder
@@ -24,9 +28,10 @@ from tuner.study.observer import Observer, Work
 from tuner.study.preparation import data_record, job_of, prepare_data, prepare_weights
 from tuner.study.publisher import KeptCheckpoints, Publisher
 from tuner.study.requests import Requests
-from tuner.study.resume import is_finished
+from tuner.study.resume import finished_by
 from tuner.study.room import counted
 from tuner.study.signals import CaughtSignals, caught_signals
+from tuner.study.spaces import put_space, stages_of, with_all_columns
 from tuner.study.workplace import Prepared, Workplace, workplace
 
 
@@ -36,8 +41,8 @@ class Outcome:
 
     Attributes:
         folder: Its results folder; on object storage a working copy, good for reading while this process lives.
-        reason: trials, exhausted, time_budget, aborted, stopped (as ``tuner stop`` asked), SIGINT or SIGTERM; for a dry
-            run what it found.
+        reason: trials, exhausted, the name of a limit (see ``tuner.search.limits``), aborted, stopped (as ``tuner
+            stop`` asked), paused (as ``tuner pause`` asked), SIGINT or SIGTERM; for a dry run what it found.
         code: The exit code of the command.
         error: What the first trials failed with, if the search was aborted.
         already_finished: Whether there was nothing to do.
@@ -57,6 +62,8 @@ def run_search(
     restart: bool = False,
     dry_run: bool = False,
     resume_command: str = "resume=True",
+    more: int = 0,
+    change: Change | None = None,
     address: str | None = None,
     observer: Observer,
 ) -> Outcome:
@@ -68,6 +75,8 @@ def run_search(
         restart: Move an existing folder aside first.
         dry_run: Check all that can be checked; data is decoded into the cache, results are not touched.
         resume_command: What errors tell people to type to resume.
+        more: How many more trials are wanted than the log says.
+        change: How the file's space follows from the search's, where it takes its place.
         address: A Ray cluster to run on: ``auto``, HOST or HOST:PORT; None for this machine.
         observer: Shown what happens.
     """
@@ -77,8 +86,10 @@ def run_search(
         observer.notice(str(warning))
     folder = Folder(attach(file.results) / file.name)
     refuse_if_held(folder.path)
-    if folder.exists and not restart and is_finished(folder, file, resume, resume_command) and not dry_run:
-        return _already_finished(folder)
+    if folder.exists and not restart:
+        reason = finished_by(folder, file, resume, resume_command, more=more, changed=change is not None)
+        if reason is not None and not dry_run:
+            return Outcome(folder.path, reason, ExitCode.OK, already_finished=True)
     with caught_signals() as signals:
         if dry_run:
             with workplace(file, file.name, address, observer, lambda: _prepare(file, folder)) as place:
@@ -88,8 +99,10 @@ def run_search(
         requests = Requests(folder.path, observer.notice)
         with folder.writer() as log:
             # Looked at again: another driver may have come first.
-            if folder.exists and is_finished(folder, file, resume, resume_command):
-                return _already_finished(folder)
+            if folder.exists:
+                reason = finished_by(folder, file, resume, resume_command, more=more, changed=change is not None)
+                if reason is not None:
+                    return Outcome(folder.path, reason, ExitCode.OK, already_finished=True)
             with (
                 requests,
                 workplace(file, file.name, address, observer, lambda: _prepare(file, folder)) as place,
@@ -101,6 +114,8 @@ def run_search(
                     log,
                     place,
                     requests,
+                    more=more,
+                    change=change,
                     signals=signals,
                     observer=observer,
                 )
@@ -121,12 +136,6 @@ def _prepare(file: SearchFile, folder: Folder) -> Prepared:
     return prepared, weights
 
 
-def _already_finished(folder: Folder) -> Outcome:
-    closed = folder.history().closed
-    assert closed is not None, "an unfinished search is not finished"
-    return Outcome(folder.path, closed.reason, ExitCode.OK, already_finished=True)
-
-
 def _drive(
     file: SearchFile,
     folder: Folder,
@@ -134,6 +143,8 @@ def _drive(
     place: Workplace,
     requests: Requests,
     *,
+    more: int,
+    change: Change | None,
     signals: CaughtSignals,
     observer: Observer,
 ) -> Outcome:
@@ -145,12 +156,34 @@ def _drive(
         folder.describe(file, info, data_record(file, place.prepared, place.weights), now)
     warn_of_versions(folder, observer)
     concurrent = place.slots()
-    ledger = _ledger(file, log, concurrent)
+    if change is not None:
+        put_space(folder, file, change, len(folder.history().trials))
+    stages = stages_of(folder, file)
+    info = with_all_columns(info, folder)
+    proposer = _proposer(file, stages)
+    ledger = _ledger(file, log, proposer, concurrent)
+    for number, stage in enumerate(stages):  # a driver may have been killed before it wrote that down
+        ledger.respace(number, stage.change.renamed)
+    if change is not None and isinstance(proposer, Stages):
+        observer.notice(
+            f"of {len(ledger.history.trials):,} trials {len(proposer.told):,} lie in the new space and are told to the "
+            f"sampler"
+        )
+    if more:
+        ledger.extend(more)
+    requests.hand_to(ledger, file.space)
     folder.note_versions(len(ledger.history.trials), now)
     kept = KeptCheckpoints(folder.checkpoints, file.keep_checkpoints, file.metric.goal)
     publisher = Publisher(folder.path, info, ledger, kept, confirm=log.confirm)
     publisher.publish(live=True)
     publisher.start()
+
+    def leaving() -> bool:
+        if not ledger.finished:  # otherwise Ray Tune asks no more: what is asked for now waits for the next driver
+            requests.hand_to(ledger, file.space)
+        ledger.pausing |= requests.pause
+        return publisher.failure is not None or requests.stop
+
     try:
         drive(
             ledger,
@@ -161,7 +194,7 @@ def _drive(
             observer=observer,
             listeners=[publisher.heard],
             slots=place.slots,
-            leaving=lambda: publisher.failure is not None or requests.stop,
+            leaving=leaving,
         )
     finally:
         publisher.stop()
@@ -174,26 +207,36 @@ def _drive(
     return Outcome(folder.path, reason, exit_code(states, reason), ledger.hopeless)
 
 
-def _ledger(file: SearchFile, log: Log, concurrent: int) -> Ledger:
-    search, goal = file.search, file.metric.goal
-    return Ledger(
-        log,
-        Proposer(
-            file.space,
+def _proposer(file: SearchFile, stages: Sequence[Stage]) -> Proposer | Stages:
+    search = file.search
+
+    def over(space: Space) -> Proposer:
+        return Proposer(
+            space,
             algorithm=search.algorithm,
             seed=search.seed,
-            goal=goal,
+            goal=file.metric.goal,
             further=file.metrics[1:],
             points=search.points,
             options=search.options,
-        ),
+        )
+
+    return over(file.space) if len(stages) == 1 else Stages(stages, over)
+
+
+def _ledger(file: SearchFile, log: Log, proposer: Proposer | Stages, concurrent: int) -> Ledger:
+    search, goal = file.search, file.metric.goal
+    return Ledger(
+        log,
+        proposer,
         scheduler_of(file.scheduler, goal),
         goal=goal,
         seed=search.seed,
         trials=search.trials,
         slots=concurrent,
         retries=file.retries,
-        time_budget=search.time_budget,
+        gpus=file.resources.gpus_per_trial,
+        limits=search.limits,
     )
 
 
@@ -202,15 +245,16 @@ def _reason(ledger: Ledger, *, stop: bool) -> str:
         return "aborted"
     if stop and not ledger.finished:
         return "stopped"
-    if ledger.out_of_time and not (ledger.exhausted and not ledger.history.unfinished):
-        return "time_budget"
+    if ledger.pausing and (ledger.history.unfinished or not ledger.exhausted):
+        return "paused"
+    if ledger.limit is not None and (ledger.history.unfinished or not ledger.exhausted):
+        return ledger.limit
     return "trials" if ledger.all_proposed else "exhausted"
 
 
 def _work(file: SearchFile, concurrent: int) -> Work:
     return Work(
         title=file.name,
-        count=file.search.trials,
         concurrent=concurrent,
         resources=file.resources,
         how=f"{file.search.algorithm} and {file.scheduler.type}",

@@ -12,6 +12,7 @@ from tuner.facts.records import IN_OWN_FILES
 from tuner.hyperparameters.table import TRAINABLES
 from tuner.space.read import read_settings
 from tuner.space.searchfile import SearchFile
+from tuner.space.space import Space
 from tuner.space.usercode import lies_in
 from tuner.study.folder import Folder, differences, portable_settings
 
@@ -35,12 +36,8 @@ def stored_search(folder: Folder, overrides: Sequence[str] = ()) -> SearchFile:
         UsageError: The overrides make another search of it, or its trainable is somewhere else than in the current
             folder and no override names it: a results folder may be somebody else's and decides nothing about imports.
     """
-    settings = folder.description()["settings"]
-    try:
-        recorded = _read(settings, ())
-    except (KeyError, TypeError, AttributeError, ValueError) as error:  # of what is no error of a search file
-        raise ResultsDamagedError(f"{relative_to_cwd(folder.path)}/search.json holds no settings: {error!r}") from error
-    file = _read(settings, overrides)
+    recorded = _recorded(folder)
+    file = _read(folder.description()["settings"], overrides)
     differing = differences(portable_settings(recorded), portable_settings(file))
     if differing:
         raise UsageError(
@@ -54,6 +51,15 @@ def stored_search(folder: Folder, overrides: Sequence[str] = ()) -> SearchFile:
     return file
 
 
+def stored_space(folder: Folder) -> Space:
+    """Return what a search may propose.
+
+    Raises:
+        ResultsDamagedError: search.json is not what was written.
+    """
+    return _recorded(folder).space
+
+
 def names_root(overrides: Sequence[str]) -> bool:
     """Return whether texts ``KEY=VALUE`` say where the images lie."""
     return _names(_ROOT, overrides)
@@ -61,6 +67,13 @@ def names_root(overrides: Sequence[str]) -> bool:
 
 def _names(keys: Sequence[str], overrides: Sequence[str]) -> bool:
     return any(text.partition("=")[0].strip() in keys for text in overrides)
+
+
+def _recorded(folder: Folder) -> SearchFile:
+    try:
+        return _read(folder.description()["settings"], ())
+    except (KeyError, TypeError, AttributeError, ValueError) as error:  # of what is no error of a search file
+        raise ResultsDamagedError(f"{relative_to_cwd(folder.path)}/search.json holds no settings: {error!r}") from error
 
 
 def _read(settings: Mapping[str, Any], overrides: Sequence[str]) -> SearchFile:

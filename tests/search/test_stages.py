@@ -1,0 +1,84 @@
+"""A search whose space changed: proposals from the new space, learned from what of the old lies in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.search.simulation import CONDITIONAL, EPOCHS, Simulation, parameter, space_of
+from tuner.facts.records import Goal
+from tuner.journal.events import Ask
+from tuner.journal.history import History
+from tuner.journal.log import read_events
+from tuner.search.proposer import Proposer
+from tuner.search.stages import Stage, Stages
+from tuner.space.change import Change
+from tuner.space.domains import Constant, Integer, Listed, Real
+from tuner.space.space import Space
+
+#: Narrower in lr and optimizer, wider in depth; warm is new.
+CHANGED = space_of(
+    parameter("optimizer", Constant("sgd")),
+    parameter("lr", Real(0.05, 0.5, log=True)),
+    parameter("momentum", Real(0.5, 0.99)),
+    parameter("depth", Integer(1, 20)),
+    parameter("warm", Listed((True, False))),
+    parameter("epochs", Constant(EPOCHS)),
+)
+CHANGE = Change(defaults={"warm": False})
+
+
+def stages(algorithm: str, first: int) -> Stages:
+    def over(space: Space) -> Proposer:
+        return Proposer(space, algorithm=algorithm, seed=0, goal=Goal.MAXIMIZE)
+
+    return Stages([Stage(0, CONDITIONAL, Change()), Stage(first, CHANGED, CHANGE)], over)
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "random", "qmc"])
+def test_each_proposal_is_a_function_of_the_log_and_the_spaces(tmp_path: Path, algorithm: str) -> None:
+    Simulation(tmp_path, trials=15, algorithm=algorithm).run()
+    second = Simulation(tmp_path, trials=25, slots=2, algorithm=algorithm, proposer=stages(algorithm, 15))
+    second.ledger.respace(1, {})
+    second.ledger.add({"depth": 19})
+    second.run()
+    events = read_events(tmp_path)
+    for position, event in enumerate(events):
+        if isinstance(event, Ask):
+            fresh = stages(algorithm, 15)
+            for before in events[:position]:
+                fresh.observe(before)
+            proposal = fresh.propose(event.n)
+            assert {**proposal.config, "seed": event.config["seed"]} == event.config
+    later = [trial.ask.config for n, trial in History(events).trials.items() if n >= 15]
+    assert len(later) == 10
+    assert all("warm" in config and 0.05 <= config["lr"] <= 0.5 for config in later)
+    assert later[0]["depth"] == 19
+
+
+def test_what_lies_in_the_new_space_is_told_and_nothing_else(tmp_path: Path) -> None:
+    history = Simulation(tmp_path, trials=30, algorithm="random").run().history
+    proposer = stages("tpe", 30)
+    for event in read_events(tmp_path):
+        proposer.observe(event)
+    inside = {
+        n
+        for n, trial in history.trials.items()
+        if trial.ask.config["optimizer"] == "sgd" and 0.05 <= trial.ask.config["lr"] <= 0.5
+    }
+    assert proposer.told == inside and 0 < len(inside) < 30
+
+
+def test_a_renamed_parameter_is_renamed_in_all_trials_so_far_and_once(tmp_path: Path) -> None:
+    Simulation(tmp_path, trials=3).run()
+    for _ in range(2):
+        simulation = Simulation(tmp_path, trials=3)
+        simulation.ledger.respace(1, {"depth": "layers"})
+        simulation.log.__exit__(None, None, None)
+    events = read_events(tmp_path)
+    assert sum(event.type == "respace" for event in events) == 1
+    history = History(events)
+    assert history.stage == 1
+    for trial in history.trials.values():
+        assert "layers" in trial.ask.config and "depth" not in trial.ask.config

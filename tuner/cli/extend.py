@@ -1,0 +1,148 @@
+"""``tuner extend``: more trials for a search, whether it runs, was interrupted or has finished; also another space."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuner.cli.driver import answered
+from tuner.cli.limits import LIMITS
+from tuner.cli.options import add_cluster, add_format, add_overrides, add_progress, add_search, add_top, whole_number
+from tuner.cli.search import print_result
+from tuner.facts.addresses import is_address
+from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
+
+if TYPE_CHECKING:
+    from tuner.space.change import Change
+    from tuner.space.searchfile import SearchFile
+
+#: Name of a limit that ended a search, to what to type for a larger one.
+_LARGER = {name: f"--trials 0 {words.larger}" for name, words in LIMITS.items()}
+
+#: Why a finished search has nothing left to do, and how it could go on.
+_FINISHED: dict[str, str] = {
+    "trials": "nothing was run; more trials: --trials N",
+    "exhausted": "nothing was run, for every configuration of the space has been tried",
+    **{
+        name: f"nothing was run, for {words.said}; go on: the same and {words.larger}" for name, words in LIMITS.items()
+    },
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_search(parser)
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?", help="a search file whose parameters and require take the place of the old"
+    )
+    parser.add_argument(
+        "--trials",
+        type=whole_number(0, 10**9),
+        required=True,
+        metavar="N",
+        help="how many more than are wanted now; 0 goes on with what is left",
+    )
+    parser.add_argument(
+        "--rename", action="append", default=[], metavar="OLD=NEW", help="with FILE: a parameter has another name there"
+    )
+    parser.add_argument(
+        "--default",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="with FILE: what trials had that lack a parameter; of the built-in training it is known",
+    )
+    add_overrides(parser, "what may differ from the search's settings: time_budget=2h, max_concurrent=2, root=DIR")
+    add_cluster(parser)
+    add_progress(parser)
+    add_top(parser)
+    add_format(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Hand more trials to the driver that runs, or go on with the search; prints the leaderboard on stdout then."""
+    from tuner.journal.lock import is_held, refuse_if_held
+    from tuner.leaderboard.read import find_search
+    from tuner.leaderboard.status import status_of
+    from tuner.storage.copies import results_folder
+    from tuner.study.request_files import Kind, ask
+
+    if args.file is None and (args.rename or args.default):
+        raise UsageError("--rename and --default belong to another space: tuner extend NAME FILE")
+    more = args.trials
+    with results_folder(args.results, args.name) as results:
+        folder = find_search(results, args.name)
+        status_of(folder)  # of a folder without a search there is nothing to extend
+        if args.file is not None:
+            refuse_if_held(folder)
+        elif more and is_held(folder):
+            request = ask(folder, Kind.EXTEND, trials=more)
+            if answered(folder, request):
+                return _extended(folder, args)
+            if is_held(folder):
+                print(f"{folder.name} was asked for more trials and has not answered yet", file=sys.stderr)
+                return ExitCode.ABORTED
+            more = 0  # the request waits, and the driver that begins here takes it in
+        file, change = _file(folder, args)
+    return _go_on(file, more, change, args)
+
+
+def _extended(folder: Path, args: argparse.Namespace) -> int:
+    """Say what came of a request that a running driver has taken in."""
+    from tuner.leaderboard.status import status_of
+
+    status = status_of(folder)
+    if args.json:
+        print(json.dumps(status.to_json(), ensure_ascii=False))
+    print(f"{status.info.name} goes on with {args.trials:,} more trials: {status.trials:,} in all", file=sys.stderr)
+    return ExitCode.OK
+
+
+def _file(folder: Path, args: argparse.Namespace) -> tuple[SearchFile, Change | None]:
+    """Return the search's settings, or those of a new file, with as many trials as its last driver was to propose."""
+    from tuner.study.folder import Folder
+    from tuner.study.respace import read_change
+    from tuner.study.stored import stored_search
+
+    search = Folder(folder)
+    if args.file is None:
+        file, change = stored_search(search, args.set), None
+    else:
+        file, change = read_change(search, Path(args.file), args.set, args.rename, args.default)
+    trials = max(file.search.trials, search.history().wanted)
+    place = args.results if is_address(args.results) else str(folder.parent.absolute())
+    return replace(file, results=place, search=replace(file.search, trials=trials)), change
+
+
+def _go_on(file: SearchFile, more: int, change: Change | None, args: argparse.Namespace) -> int:
+    from tuner.cli.progress import observer
+    from tuner.study.runner import run_search
+
+    again = _again(file, args)
+    outcome = run_search(
+        file,
+        resume=True,
+        more=more,
+        change=change,
+        resume_command=again,
+        address=args.address,
+        observer=observer(args.progress),
+    )
+    if outcome.already_finished:
+        print(f"{relative_to_cwd(outcome.folder)} is finished: {_FINISHED[outcome.reason]}", file=sys.stderr)
+    print_result(outcome, args, again, _LARGER)
+    return outcome.code
+
+
+def _again(file: SearchFile, args: argparse.Namespace) -> str:
+    """Return what to type to go on once more."""
+    line = ["tuner", "extend", file.name, "--trials", "0"]
+    line += ["--results", args.results] if args.results != "results" else []
+    line += [word for override in args.set for word in ("--set", override)]
+    line += ["--address", args.address] if args.address is not None else []
+    return shlex.join(line)
