@@ -228,7 +228,8 @@ def test_the_surrogate_of_a_smooth_pool(tmp_path: Path) -> None:
     for item in world.half[:5]:
         mean, crash = world.known({**world.sample(np.random.default_rng(0)), **item.config})
         assert crash == 0.0 and mean == pytest.approx(item.curves.mean(axis=0))
-    assert world.best == pytest.approx(0.6, abs=0.02)
+    measured = max(item.curves.mean(axis=0).max() for item in world.half)
+    assert measured - 0.02 < world.best < 0.62
     config = world.sample(np.random.default_rng(1))
     runs = [world.curve(config, seed) for seed in (0, 0, 1)]
     assert runs[0] == runs[1] != runs[2]

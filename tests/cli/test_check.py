@@ -32,7 +32,13 @@ def test_it_shows_what_a_file_means(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("overrides", "lines"),
     [
-        ([], ["proposes    tpe, 64 trials, seed 0", "            n_startup_trials 10, n_ei_candidates 24"]),
+        (
+            [],
+            [
+                "proposes    tpe, 64 trials, seed 0",
+                "            n_startup_trials 10, n_ei_candidates 24, multivariate false",
+            ],
+        ),
         (
             ["search.algorithm=nsga2", "search.population_size=20"],
             ["            population_size 20, mutation_prob null, crossover_prob 0.9"],

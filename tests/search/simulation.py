@@ -63,9 +63,10 @@ FINITE = space_of(
 
 
 def settings_of(scheduler: str, **changes: Any) -> Settings:
-    """Return a scheduler's settings: rungs from the first epoch on, ``EPOCHS`` of them, and its defaults."""
+    """Return a scheduler's settings: rungs from the first epoch on that judge all trials, and its defaults."""
     values: dict[str, Any] = {"grace_period": 1, "reduction_factor": 3, "max_epochs": EPOCHS}
     further = {name: value for name, value in defaults_of("scheduler", scheduler).items() if name not in values}
+    further |= {name: 0 for name in ("exempt", "min_correlation") if name in further}
     values |= {name: value for name, value in changes.items() if name in values}
     further |= {name: value for name, value in changes.items() if name not in values}
     return Settings(type=scheduler, **values, options=further)
