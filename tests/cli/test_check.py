@@ -20,6 +20,8 @@ def test_it_shows_what_a_file_means(tmp_path, capsys):
         "trains      cifar on cifar10, 5,000 images for validation",
         "metric      maximize val_accuracy",
         "stops early asha, rungs at 3, 9",
+        "            about 6 of 64 trials are exempt and run to their end",
+        "            a rung stops nothing while its rank correlation with the end is below",
         "epochs      at most 1,728",
         "requires    warmup_epochs < epochs",
         "lr                     real 0.01 to 1.0, log            optimizer sgd",
