@@ -21,7 +21,7 @@ def test_it_shows_what_a_file_means(tmp_path, capsys):
         "metric      maximize val_accuracy",
         "stops early asha, rungs at 3, 9",
         "            about 6 of 64 trials are exempt and run to their end",
-        "            a rung stops nothing while its rank correlation with the end is below",
+        "            a rung stops nothing while its rank correlation is below 0.55",
         "epochs      at most 1,728",
         "requires    warmup_epochs < epochs",
         "lr                     real 0.01 to 1.0, log            optimizer sgd",

@@ -105,7 +105,7 @@ def _summary(file: SearchFile) -> Iterator[str]:
         exempt = round(file.scheduler.exempt * trials)
         yield _line("", f"about {exempt:,} of {trials:,} trials are exempt and run to their end")
     if (least := file.scheduler.options.get("min_correlation")) and file.scheduler.rungs:
-        yield _line("", f"a rung stops nothing while its rank correlation with the end is below {least:g}")
+        yield _line("", f"a rung stops nothing while its rank correlation is below {least:g}")
     yield _line("a trial", f"CPUs {resources.cpus_per_trial:g}, GPUs {resources.gpus_per_trial:g}")
     bound = epochs_at_most(file)
     yield _line("epochs", "as many as the trainable yields" if bound is None else f"at most {bound:,}")
