@@ -23,7 +23,7 @@ class Tpe(StudySampler):
     the same at ten thousand trials as at one thousand.
     """
 
-    bound: ClassVar[int] = 500
+    bound: ClassVar[int | None] = 500
 
     def __init__(
         self, question: Question, *, n_startup_trials: int, n_ei_candidates: int, multivariate: bool = False
