@@ -60,3 +60,12 @@ def test_cluster_of_one_node_and_its_peer() -> None:
         assert cell["trials"] == 4 and 4 * 3 <= cell["epochs"] <= 4 * 27
         assert 0 < cell["busy"] < 1 and cell["driver_cpu"] > 0 and cell["driver_peak_mb"] > 50
     assert cells[0]["store_bytes"] < 100_000, "neither images nor reports pass through the object store"
+
+
+def test_soak_prints_the_curve() -> None:
+    command = [sys.executable, "benchmarks/soak.py", "--trials", "40", "--slots", "4", "--every", "20"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    _, *lines = map(json.loads, done.stdout.splitlines())
+    assert [line["trials"] for line in lines] == [20, 40]
+    assert all(min(line["driver_ms"], line["sampler_ms"], line["memory_mb"]) > 0 for line in lines)
+    assert lines[-1]["leaderboard_writes"] > 0
