@@ -107,7 +107,7 @@ class Trained:
     def drive(
         self, ledger: Ledger, job: Job, file: object, work: Work, *, listeners: Sequence[Listener] = (), **_: object
     ) -> None:
-        self.job, self.count = job, work.count
+        self.job, self.count = job, ledger.history.wanted
         ledger.listeners += listeners
         while (assignment := ledger.next_assignment()) is not None:
             self.configs.append(assignment.config)
