@@ -8,10 +8,12 @@ Reads ``search_quality.jsonl`` beside this file. Of two lines about the same wor
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scipy.stats import mannwhitneyu
 from svg import COLOURS, Line, chart
 
 RECORDS = Path(__file__).parent / "search_quality.jsonl"
@@ -49,9 +51,14 @@ Nothing trains: an epoch is one unit of a virtual clock, and samplers and schedu
 ## Against stock
 
 Epochs that `tuner` takes until its median regret is what `stock` has at the end, and the regrets of both and of random
-search at the end of {budget:,} epochs.
+search at the end of {budget:,} epochs. The last column is the probability that the ranks of regrets look as bad beside
+those of random search by chance: below 0.05 `tuner` is worse.
 
 {against}
+
+Where training diverges beyond a boundary and is best just before it, nobody is safe: the more trials a search has,
+the more of them were lucky not to diverge, and the luckiest is handed over; `random-twice` is worse than `random`.
+What helps is `tuner confirm`, which trains the winners again on fresh seeds.
 
 {worlds}
 Made by
@@ -182,9 +189,19 @@ def _against(group: Sequence[Record]) -> list[dict[str, str]]:
                 "stock": _number(stock["median"][-1]),
                 "tuner": _number(tuner["median"][-1]),
                 "random": "" if random is None else _number(random["median"][-1]),
+                "worse than random, p": "" if random is None else f"{worse(tuner['final'], random['final']):.2f}",
             }
         )
     return rows
+
+
+def worse(ours: Sequence[float | None], others: Sequence[float | None]) -> float:
+    """Return the probability of regrets as large as ours if both came from one distribution.
+
+    One-sided, by ranks (Mann and Whitney 1947); None, nothing to hand over, is the largest.
+    """
+    first, second = ([math.inf if value is None else value for value in values] for values in (ours, others))
+    return float(mannwhitneyu(first, second, alternative="greater").pvalue)
 
 
 def epochs_to(record: Record, regret: float | None) -> int | None:

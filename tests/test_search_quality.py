@@ -26,7 +26,7 @@ from replay.product import MemoryStorage, Product
 from replay.traces import trace
 from replay.worlds import World
 from search_quality import main
-from search_quality_page import DOCS, PAGE, RECORDS, epochs_to, page, plots
+from search_quality_page import DOCS, PAGE, RECORDS, epochs_to, page, plots, worse
 
 from tuner.facts.records import Goal
 from tuner.hyperparameters.table import TRAINABLES
@@ -287,6 +287,7 @@ def cell(method: str, median: list[float | None], **changes: Any) -> dict[str, A
     return {
         **{"world": "plain", "world_says": "A world.", "method": method, "says": "It.", "workers": 4, "seeds": 3},
         **{"budget": 108, "epochs": [27, 54, 81, 108], "lower": median, "median": median, "upper": median},
+        "final": [median[-1]] * 3,
         **{"metric": "val_accuracy", "best": 0.9, "target": 0.02, "rank_correlations": {"1": 0.5}, "valid": True},
         **{"target_epochs": [50.0, 40.0, None], "trials": 9.0, "finished": 3.0, "diverged": 0.0},
         **{"command": "python benchmarks/script.py", "cores": 2, "cpu": "a processor", "versions": {"ray": "2.60.0"}},
@@ -305,7 +306,7 @@ def records() -> list[dict[str, Any]]:
 
 def test_the_page_says_when_the_product_is_where_stock_ends() -> None:
     text = page(records())
-    assert "| plain | 4 | 54 (0.50) | 0.1000 | 0.0500 | 0.2000 |" in text
+    assert "| plain | 4 | 54 (0.50) | 0.1000 | 0.0500 | 0.2000 | 0.99 |" in text
     assert "| `stock` | 4 | 0.1000 (0.1000, 0.1000) | 0.3000 | 67% | 50 |" in text
     assert epochs_to(cell("tuner", [0.1, 0.3, 0.1, 0.1]), 0.1) == 81, "it has to stay there"
     assert epochs_to(cell("tuner", [0.3, 0.3, 0.3, None]), 0.1) is None
@@ -326,6 +327,13 @@ def test_a_record_that_was_cut_short_is_written_over(tmp_path: Path) -> None:
     assert read(path) == [{"a": 1}]
     append(path, {"a": 2})
     assert read(path) == [{"a": 1}, {"a": 2}]
+
+
+def test_worse_is_said_where_it_is_seen_and_nowhere_else() -> None:
+    low, high = [0.01 * n for n in range(1, 31)], [0.01 * n + 0.2 for n in range(1, 30)]
+    assert worse([*high, None], low) < 0.01
+    assert worse(low, [*high, None]) > 0.99
+    assert 0.3 < worse(low, low) < 0.7
 
 
 def test_the_page_is_that_of_the_published_records() -> None:
