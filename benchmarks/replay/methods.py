@@ -36,7 +36,7 @@ class Method:
         if self.overrides is None:
             return None
         settings = world.file(self.overrides).settings()
-        left_out = ("seed", "trials", "points", "time_budget")
+        left_out = ("seed", "trials", "points", "warm_start", "time_budget")
         search = {key: value for key, value in settings["search"].items() if key not in left_out}
         return {"search": search, "scheduler": settings["scheduler"]}
 
