@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.storage.server import S3Server, s3
 from tests.study.searches import prepare
 from tuner.cli.main import main
 from tuner.cli.search import configure, resume_command
@@ -21,9 +22,12 @@ from tuner.journal.log import open_log
 from tuner.leaderboard.info import SearchInfo
 from tuner.space.read import read_search_file
 from tuner.space.searchfile import SearchFile
+from tuner.storage.copies import attach
 from tuner.study.folder import Folder
 from tuner.study.observer import Silent
 from tuner.study.warm_start import choose_warm_points, warm_points_of
+
+__all__ = ["s3"]
 
 SPACE = """
     name: {name}
@@ -58,11 +62,16 @@ def file_of(name: str, *overrides: str, metric: str = "acc") -> SearchFile:
 
 
 def earlier(
-    name: str, configs: Sequence[dict[str, Any]], *, metric: str = "acc", state: State = State.COMPLETED
+    name: str,
+    configs: Sequence[dict[str, Any]],
+    *,
+    metric: str = "acc",
+    state: State = State.COMPLETED,
+    results: str = "results",
 ) -> None:
     """Leave a search whose trials are the better the later they are."""
     file = file_of(name, metric=metric)
-    path = Path("results") / name
+    path = attach(results) / name
     path.mkdir(parents=True)
     info = SearchInfo.of(file.name, file.metric.name, file.metric.goal, file.space)
     Folder(path).describe(file, info, None, "2026-01-31T12:00:00+00:00")
@@ -93,6 +102,12 @@ def test_the_best_are_taken_as_they_were_and_said(tmp_path: Path) -> None:
     assert observer.notices == [
         "4 configurations of proxy (3 completed trials) and old (1 completed trial) run among the first trials"
     ]
+
+
+def test_results_on_object_storage_are_looked_for_there(s3: S3Server) -> None:
+    earlier("proxy", [{"x": 1 / 3, "kind": None}], results=s3.address("warm"))
+    mine = file_of("mine", "search.warm_start=[proxy]", f"results={s3.address('warm')}")
+    assert choose_warm_points(mine, Silent()) == [{"x": 1 / 3, "kind": None}]
 
 
 def test_the_folder_keeps_them_whatever_becomes_of_the_earlier_search(tmp_path: Path) -> None:
