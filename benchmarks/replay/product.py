@@ -9,7 +9,7 @@ from typing import Any
 from driver import ledger_of
 
 from replay.clock import Job
-from replay.worlds import World
+from replay.worlds import Trainings
 from tuner.facts.records import Decision, Goal, State
 from tuner.journal.events import End, Event
 from tuner.journal.log import Log
@@ -53,7 +53,7 @@ class Product:
 
     def __init__(
         self,
-        world: World,
+        world: Trainings,
         *,
         seed: int,
         workers: int,
