@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -86,12 +86,20 @@ def search_file(folder: Path, algorithm: str, trials: int, slots: int) -> Search
     return read_search_file(folder / "space.yaml", trainables=TRAINABLES)
 
 
-def ledger_of(log: Log, file: SearchFile, slots: int) -> Ledger:
+def ledger_of(log: Log, file: SearchFile, slots: int, warm_points: Sequence[Mapping[str, Any]] = ()) -> Ledger:
     """Return the ledger over a log, built as the driver builds it."""
     search, goal = file.search, file.metric.goal
+    proposer = Proposer(
+        file.space,
+        algorithm=search.algorithm,
+        seed=search.seed,
+        goal=goal,
+        warm_points=warm_points,
+        options=search.options,
+    )
     return Ledger(
         log,
-        Proposer(file.space, algorithm=search.algorithm, seed=search.seed, goal=goal, options=search.options),
+        proposer,
         scheduler_of(file.scheduler, goal),
         goal=goal,
         seed=search.seed,

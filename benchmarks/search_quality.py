@@ -37,7 +37,7 @@ from common import machine, versions
 from pool.surrogate import GATE, HALVES, POOL, Surrogate
 from regimes import REGIMES, Formula
 from replay.cells import Cell, append, fingerprint, key, read
-from replay.methods import METHODS, method_of
+from replay.methods import FURTHER, METHODS, method_of
 from replay.traces import Trace, summary, trace
 from replay.worlds import World
 
@@ -93,7 +93,9 @@ def run(wanted: Sequence[Cell], args: argparse.Namespace) -> Iterator[tuple[Cell
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worlds", nargs="+", help=f"{', '.join(REGIMES)}, pool (default: all that there are)")
-    parser.add_argument("--methods", nargs="+", default=list(METHODS), metavar="METHOD", help=", ".join(METHODS))
+    parser.add_argument(
+        "--methods", nargs="+", default=list(METHODS), metavar="METHOD", help=", ".join([*METHODS, *FURTHER])
+    )
     parser.add_argument("--set", dest="overrides", metavar="'A=B C=D'", help="the product with these settings, besides")
     parser.add_argument("--workers", type=int, nargs="+", default=[4, 1, 16])
     parser.add_argument("--seeds", type=int, default=30)
@@ -106,7 +108,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(arguments)
     names = args.worlds or [*REGIMES, *(["pool"] if args.pool.exists() else [])]
     unknown = [name for name in names if name not in (*REGIMES, "pool")]
-    unknown += [name for name in args.methods if name not in METHODS]
+    unknown += [name for name in args.methods if name not in (*METHODS, *FURTHER)]
     if unknown:
         parser.error(f"there is no {' and no '.join(unknown)}")
     args.worlds = [f"pool-{args.half}" if name == "pool" else name for name in names]

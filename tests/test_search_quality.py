@@ -20,10 +20,11 @@ from pool.surrogate import GATE, SPACE, Surrogate, read_pool
 from regimes import REGIMES, Formula
 from replay.cells import append, read
 from replay.clock import Counts, Job, Step, replay
-from replay.methods import METHODS, method_of
+from replay.methods import FURTHER, METHODS, method_of
 from replay.peers import Stock
 from replay.product import MemoryStorage, Product
 from replay.traces import trace
+from replay.warm import Proxy, found_on_proxy
 from replay.worlds import World
 from search_quality import main
 from search_quality_page import DOCS, PAGE, RECORDS, epochs_to, page, plots, worse
@@ -100,6 +101,18 @@ def test_equal_seeds_give_equal_searches(name: str) -> None:
     again = [trace(world, name, seed, workers=4, budget=6 * EPOCHS) for seed in (3, 3, 4)]
     assert again[0] == again[1] != again[2]
     assert again[0].regrets[-1] < 1.0
+
+
+def test_a_warm_search_begins_with_what_was_best_on_the_proxy_and_a_misled_one_with_the_worst() -> None:
+    world = Formula("plain")
+    config = world.sample(np.random.default_rng(0))
+    assert Proxy(world).curve(config, seed=1) == world.curve(config, seed=1)[:9]
+    found = found_on_proxy(world, 0)
+    assert world.truth(found[0]) > world.truth(found[-1])
+    for name, expected in (("warm", found[0]), ("misled", found[-1])):
+        job = FURTHER[name].build(world, 0, 1, EPOCHS).ask()
+        assert job is not None
+        assert world.truth(job.config) == world.truth(expected)
 
 
 @pytest.mark.parametrize(("name", "best"), [("plain", 0.9), ("slow-starters", 0.9), ("unranked", 0.9)])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from replay.worlds import Curve, World
+from replay.worlds import Curve, Trainings
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Counts:
     diverged: int = 0
 
 
-def replay(search: Search, world: World, *, workers: int, budget: int, counts: Counts) -> Iterator[Step]:
+def replay(search: Search, world: Trainings, *, workers: int, budget: int, counts: Counts) -> Iterator[Step]:
     """Run a search until exactly ``budget`` epochs have ended, or it has nothing left.
 
     Epochs that end at the same time are told in the order in which they began. An epoch in which a run diverges is

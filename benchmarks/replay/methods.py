@@ -9,7 +9,9 @@ from typing import Any
 from replay.clock import Search
 from replay.peers import OneEpochTopK, Optuna, Stock
 from replay.product import MemoryStorage, Product
+from replay.warm import SHORTER, TRAININGS, found_on_proxy
 from replay.worlds import World
+from tuner.space.warm_start import chosen
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Method:
         if self.overrides is None:
             return None
         settings = world.file(self.overrides).settings()
-        left_out = ("seed", "trials", "points", "time_budget")
+        left_out = ("seed", "trials", "points", "warm_start", "time_budget")
         search = {key: value for key, value in settings["search"].items() if key not in left_out}
         return {"search": search, "scheduler": settings["scheduler"]}
 
@@ -49,6 +51,24 @@ def product(says: str, *overrides: str, rate: int = 1) -> Method:
         return Product(world, seed=seed, workers=workers, trials=budget, overrides=overrides, storage=MemoryStorage())
 
     return Method(says, build, rate, overrides)
+
+
+def warm(says: str, *, misled: bool = False) -> Method:
+    """Return the product's search after one on a proxy, whose epochs are not counted.
+
+    Args:
+        says: How it begins.
+        misled: Whether the proxy's worst configurations are taken for its best.
+    """
+
+    def build(world: World, seed: int, workers: int, budget: int) -> Search:
+        found = found_on_proxy(world, seed)
+        points = chosen([found[::-1] if misled else found], world.space)
+        options: dict[str, Any] = {"seed": seed, "workers": workers, "trials": budget, "overrides": ()}
+        return Product(world, **options, storage=MemoryStorage(), warm_points=points)
+
+    proxy = f"a search of {TRAININGS} trainings of 1 / {SHORTER} of the epochs, not counted"
+    return Method(f"{says} of {proxy}", build, overrides=())
 
 
 METHODS: Mapping[str, Method] = {
@@ -65,6 +85,12 @@ METHODS: Mapping[str, Method] = {
     "tuner": product("the product's defaults"),
 }
 
+#: Replayed where they are asked for by name.
+FURTHER: Mapping[str, Method] = {
+    "warm": warm("begins with the best"),
+    "misled": warm("begins with the worst", misled=True),
+}
+
 
 def method_of(name: str) -> Method:
     """Return a method of the table, or the product with settings: ``tuner search.algorithm=gp``.
@@ -73,4 +99,6 @@ def method_of(name: str) -> Method:
         KeyError: There is none of that name.
     """
     first, *overrides = name.split()
-    return product(f"the product with {', '.join(overrides)}", *overrides) if overrides else METHODS[first]
+    return (
+        product(f"the product with {', '.join(overrides)}", *overrides) if overrides else {**METHODS, **FURTHER}[first]
+    )

@@ -9,7 +9,7 @@ from typing import Any
 from driver import ledger_of
 
 from replay.clock import Job
-from replay.worlds import World
+from replay.worlds import Trainings
 from tuner.facts.records import Decision, Goal, State
 from tuner.journal.events import End, Event
 from tuner.journal.log import Log
@@ -52,13 +52,21 @@ class Product:
     """
 
     def __init__(
-        self, world: World, *, seed: int, workers: int, trials: int, overrides: Sequence[str], storage: LogStorage
+        self,
+        world: Trainings,
+        *,
+        seed: int,
+        workers: int,
+        trials: int,
+        overrides: Sequence[str],
+        storage: LogStorage,
+        warm_points: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Args: trials: how many may be proposed; overrides: as after ``--set``."""
+        """Args: trials: how many may be proposed; overrides: as after ``--set``; warm_points: see ``Proposer``."""
         self.file = world.file([*overrides, f"search.seed={seed}", f"search.trials={trials}"])
         self._epochs = world.epochs
         self._log = Log(storage)
-        self._ledger = ledger_of(self._log, self.file, workers)
+        self._ledger = ledger_of(self._log, self.file, workers, warm_points)
         self._ledger.listeners.append(self._hear)
         self._best: tuple[float, int, Mapping[str, Any]] | None = None
 
@@ -83,6 +91,16 @@ class Product:
     def incumbent(self) -> Mapping[str, Any] | None:
         """The best completed trial's configuration."""
         return None if self._best is None else self._best[2]
+
+    @property
+    def ranked(self) -> list[Mapping[str, Any]]:
+        """The configurations of the completed trials, the best first."""
+        goal = self.file.metric.goal
+        sign = 1.0 if goal is Goal.MINIMIZE else -1.0
+        trials = [trial for trial in self._ledger.history.trials.values() if trial.state is State.COMPLETED]
+        scores = {trial.number: best.score for trial in trials if (best := trial.best(goal)) is not None}
+        order = sorted(scores, key=lambda number: (sign * scores[number], number))
+        return [self._ledger.history.trials[number].ask.config for number in order]
 
     def _hear(self, event: Event) -> None:
         if not isinstance(event, End) or event.state is not State.COMPLETED:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -23,6 +23,22 @@ from tuner.space.yaml_nodes import read_yaml
 
 #: One value an epoch; the last is None where the run diverged in that epoch.
 Curve = list[float | None]
+
+
+class Trainings(Protocol):
+    """What a search is replayed on.
+
+    Attributes:
+        epochs: The budget of a trial.
+    """
+
+    epochs: int
+
+    def file(self, overrides: Sequence[str] = ()) -> SearchFile:
+        """Return the search file with the product's own defaults, and with ``--set`` of ``overrides``."""
+
+    def curve(self, config: Mapping[str, Any], seed: int) -> Curve:
+        """Return one run's curve: always the same for a configuration and a seed."""
 
 
 class World(ABC):

@@ -109,10 +109,11 @@ class Simulation:
         """Set a search up.
 
         Args: settings: the sampler's, None for its defaults; scheduling: the scheduler's that are not at their
-            defaults; options: the ledger's, and points, further metrics, proposer.
+            defaults; options: the ledger's, and points, warm_points, further metrics, proposer.
         """
         self.log = open_log(folder)
         points, further = options.pop("points", ()), options.pop("further", ())
+        warm_points = options.pop("warm_points", ())
         self.proposer = options.pop("proposer", None) or Proposer(
             space,
             algorithm=algorithm,
@@ -120,6 +121,7 @@ class Simulation:
             goal=Goal.MAXIMIZE,
             further=further,
             points=points,
+            warm_points=warm_points,
             options=settings,
         )
         self.ledger = Ledger(

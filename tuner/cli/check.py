@@ -97,6 +97,8 @@ def _summary(file: SearchFile) -> Iterator[str]:
     yield _line("proposes", f"{search.algorithm}, {search.trials} trials, seed {search.seed}{points}")
     if search.options:
         yield _line("", ", ".join(f"{name} {_spelled(value)}" for name, value in search.options.items()))
+    if search.warm_start:
+        yield _line("begins with", f"the best configurations of {', '.join(search.warm_start)}")
     if limits := amounts(search.limits):
         yield _line("ends early", ", or ".join(limits))
     yield _line("stops early", _stops(file.scheduler))

@@ -32,6 +32,9 @@ def number(text: str) -> int | float:
         return float(text)
 
 
+#: The dedicated option that takes several values.
+_WARM_START = "--warm-start"
+
 #: Dedicated option to the key of the search file that it sets, the type of its value, and its help.
 FLAGS: dict[str, tuple[str, Callable[[str], Any], str]] = {
     "--root": ("data.root", str, "where the images lie, for data sets in files of your own"),
@@ -40,6 +43,7 @@ FLAGS: dict[str, tuple[str, Callable[[str], Any], str]] = {
     "--max-concurrent": ("resources.max_concurrent", int, "how many trials side by side at most"),
     "--cpus-per-trial": ("resources.cpus_per_trial", number, "CPUs of a trial"),
     "--gpus-per-trial": ("resources.gpus_per_trial", number, "GPUs of a trial; 0.5 puts two on one GPU"),
+    _WARM_START: ("search.warm_start", str, "earlier searches whose best configurations run among the first trials"),
     "--seed": ("search.seed", int, "seed of everything random"),
     "--name": ("name", str, "name of the folder under results/"),
     "--results": ("results", str, "where results go, instead of results/: a folder or s3://bucket/prefix"),
@@ -76,7 +80,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the dedicated options of a search."""
     for flag, (_, kind, summary) in FLAGS.items():
-        parser.add_argument(flag, type=kind, metavar="X", help=summary)
+        several: dict[str, Any] = {"nargs": "+", "metavar": "NAME"} if flag == _WARM_START else {"metavar": "X"}
+        parser.add_argument(flag, type=kind, help=summary, **several)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -120,7 +125,9 @@ def resume_command(args: argparse.Namespace) -> str:
 
 def option_words(args: argparse.Namespace) -> list[str]:
     """Return the dedicated options that were given, and the overrides, as they are typed."""
-    words = [word for flag, value in given_flags(args).values() for word in (flag, str(value))]
+    words = []
+    for flag, value in given_flags(args).values():
+        words += [flag, *(value if isinstance(value, list) else [str(value)])]
     return words + [word for override in args.set for word in ("--set", override)]
 
 

@@ -72,6 +72,21 @@ def load_trial(folder: Path, number: int) -> TrialView:
     return TrialView(source.info, found[0], tuple(epochs), len(rank) - rank.null_count, _alternatives(folder))
 
 
+def ranked_configs(folder: Path) -> tuple[SearchInfo, list[dict[str, Any]]]:
+    """Return the search in a folder, and the configurations of its completed trials as they are now, the best first.
+
+    A seed is among the values where it is a hyperparameter; raises as ``leaderboard_of`` does.
+    """
+    source = leaderboard_of(folder)
+    table = source.read(["rank", "seed", *(name for name in source.info.hyperparameters if name != "seed")])
+    rows = sorted((row for row in table.to_pylist() if row["rank"] is not None), key=lambda row: int(row["rank"]))
+    alternatives = _alternatives(folder)
+    configs = (TrialView(source.info, row, (), len(rows), alternatives).config for row in rows)
+    return source.info, [
+        {name: value for name, value in config.items() if name in source.info.hyperparameters} for config in configs
+    ]
+
+
 def _alternatives(folder: Path) -> dict[str, tuple[Alternative, ...]]:
     """Return the alternatives of each parameter in search.json, conditions alone."""
     try:

@@ -15,6 +15,7 @@ from typing import Any
 
 from tuner.facts.errors import UsageError
 from tuner.facts.records import Goal, Metric, Origin, State
+from tuner.facts.seeds import derived_seed
 from tuner.journal.events import Add, Ask, End, Epoch, Event, Rung
 from tuner.journal.history import Trial
 from tuner.journal.objectives import objectives_of
@@ -54,6 +55,7 @@ class Proposer:
         goal: Goal,
         further: Sequence[Metric] = (),
         points: Sequence[Mapping[str, Any]] = (),
+        warm_points: Sequence[Mapping[str, Any]] = (),
         options: Mapping[str, Any] | None = None,
     ) -> None:
         """Start over an empty log.
@@ -65,14 +67,18 @@ class Proposer:
             goal: Of its metric.
             further: Its other metrics, if it has several.
             points: Configurations to begin with; what a partial one leaves open is sampled.
+            warm_points: As ``points``, of earlier searches: after those, every other trial.
             options: The sampler's settings; None for their defaults.
         """
         self._space = space
-        self._question = Question(space, seed, goal, tuple(metric.goal for metric in further))
+        # An earlier search of the same seed drew at random what this one would: it is to draw something else.
+        drawn = derived_seed(seed, json.dumps(list(warm_points))) if warm_points else seed
+        self._question = Question(space, drawn, goal, tuple(metric.goal for metric in further))
         settings = defaults_of("search", algorithm) if options is None else options
         self.sampler: Sampler = SAMPLERS[algorithm](self._question, **settings)
         self._metrics = (Metric("score", goal), *further)
         self._points = points
+        self._warm_points = warm_points
         self._size = space.size()
         self._seen: set[str] = set()
         self._running: dict[int, Trial] = {}
@@ -111,15 +117,23 @@ class Proposer:
             given = self._complete(n, self._additions[0])
             if given is not None:
                 return Proposal(given, Origin.POINT)
-        place = n - self._added
-        point = self._points[place] if place < len(self._points) else {}
+        point, origin_of_point = self._given(n - self._added)
         origin = self.sampler.origin
         config = self._draw(self.sampler, n, point, self.sampler.patience)
         if config is None:
             config, origin = self._last_resort(n, point), Origin.RANDOM
         if point and point.items() <= config.items():
-            origin = Origin.POINT
+            origin = origin_of_point
         return Proposal(config, origin)
+
+    def _given(self, place: int) -> tuple[Mapping[str, Any], Origin]:
+        """Return what the trial at a place begins with, additions not counted, and where that came from."""
+        if place < len(self._points):
+            return self._points[place], Origin.POINT
+        # The trials between them are the sampler's own: an earlier search that misleads is not all that it learns from.
+        turn, between = divmod(place - len(self._points), 2)
+        is_warm = not between and turn < len(self._warm_points)
+        return (self._warm_points[turn] if is_warm else {}), Origin.WARM_START
 
     def _complete(self, n: int, given: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return a configuration with all that was given, one that is new if there is one; None if none was found.

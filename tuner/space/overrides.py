@@ -56,7 +56,8 @@ class _Override:
             self.root = self._put(self.root, path, Node(node.content, place, place))
 
     def flag(self, path: Path, option: str, value: object) -> None:
-        place = Place(f"{option} {value}" if option.startswith("-") else f"{option}={value}")
+        said = " ".join(value) if option.startswith("-") and isinstance(value, list) else value
+        place = Place(f"{option} {said}" if option.startswith("-") else f"{option}={value}")
         twice = [source for other, source in self._done.items() if other[: len(path)] == path[: len(other)]]
         if twice:
             self._report.error(place, f"this sets {'.'.join(path)}, and so does '{twice[0]}'; leave one out")

@@ -25,6 +25,7 @@ from tuner.space.searchfile import LIMIT_NAMES, Data, Resources, Scheduler, Sear
 from tuner.space.sections import SECTIONS, TOP, TOP_KEYS, Section, keys_of, read_section
 from tuner.space.space import Space
 from tuner.space.usercode import trainable_problem
+from tuner.space.warm_start import read_warm_start
 from tuner.space.yaml_nodes import Node, node_of, read_yaml
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -155,14 +156,18 @@ class _Reading:
             self._report.error(self._whole, "'parameters' is missing: the hyperparameters to search")
         parameters = read_parameters(self._nodes.get("parameters"), self._fields, self._report)
         space, points = self._space(parameters, sections["search"])
+        name = self._name()
+        warm_start = read_warm_start(sections["search"].nodes.get("warm_start"), name, self._report)
         built = {
-            "name": self._name(),
+            "name": name,
             "results": self._results(),
             "data": self._data(sections["data"]),
             "metrics": metrics,
             "scheduler": self._scheduler(sections["scheduler"], parameters),
             "resources": self._resources(sections["resources"]),
-            "search": self._search(sections["search"], points, space, parameters, len(metrics)),
+            "search": self._search(
+                sections["search"], points, space, parameters, warm_start=warm_start, metrics=len(metrics)
+            ),
         }
         if not self._report.errors:
             self._warn_small(space, sections["search"])
@@ -268,6 +273,8 @@ class _Reading:
         points: tuple[dict[str, object], ...],
         space: Space,
         parameters: ParametersSection,
+        *,
+        warm_start: tuple[str, ...],
         metrics: int,
     ) -> Search:
         options = chosen_settings("search", section, self._report)
@@ -276,7 +283,7 @@ class _Reading:
             place = self._place(section, "algorithm")
             check_sampler(section, options, self._report, space=space, entries=parameters.entries, place=place)
         values = {name: section.values[name] for name in ("algorithm", "trials", "seed", *LIMIT_NAMES)}
-        return Search(**values, points=points, options=options)
+        return Search(**values, points=points, options=options, warm_start=warm_start)
 
     def _scheduler(self, section: Section, parameters: ParametersSection) -> Scheduler:
         options = chosen_settings("scheduler", section, self._report)

@@ -86,6 +86,7 @@ def _section(section: str) -> dict[str, Any]:
     keys = {name: _value(item) for name, item in SECTIONS[section].items()}
     if section == "search":
         keys["points"] = _described("search.points", {"type": ["array", "null"], "items": {"type": "object"}})
+        keys["warm_start"] = _described("search.warm_start", {"type": ["array", "null"], "items": {"type": "string"}})
     schema = {"type": ["object", "null"], "additionalProperties": False, "properties": keys}
     rules = {item.name: _applies(item, SECTIONS[section]) for item in SECTIONS[section].values() if item.applies}
     return schema | ({"dependentSchemas": rules} if rules else {})

@@ -55,6 +55,7 @@ class Search:
         seed: From which everything random comes.
         time_budget: Seconds of active time; None for no limit.
         points: Full or partial configurations to try first.
+        warm_start: Names of earlier searches in the same results folder to begin with the best configurations of.
         epoch_budget: Epochs of all trials together; None for no limit.
         gpu_hours: Hours of GPUs that trials hold; None for no limit.
         min_improvement: Smallest expected improvement, in the metric's unit, that is worth a trial; None for any.
@@ -66,6 +67,7 @@ class Search:
     seed: int
     time_budget: float | None
     points: tuple[dict[str, object], ...]
+    warm_start: tuple[str, ...] = ()
     epoch_budget: int | None = None
     gpu_hours: float | None = None
     min_improvement: float | None = None
@@ -79,7 +81,8 @@ class Search:
     def settings(self) -> dict[str, Any]:
         """Return all of it as plain values for JSON."""
         return {**{key: value for key, value in vars(self).items() if key != "options"}, **self.options} | {
-            "points": list(self.points)
+            "points": list(self.points),
+            "warm_start": list(self.warm_start) or None,  # as of a search that was recorded before there was one
         }
 
 

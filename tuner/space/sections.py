@@ -96,6 +96,7 @@ SECTIONS: Mapping[str, Mapping[str, Field]] = {
 #: Keys that hold lists or mappings, to their meaning; they are read by modules of their own.
 OTHERS: Mapping[str, str] = {
     "search.points": "Full or partial configurations to try first.",
+    "search.warm_start": "Names of earlier searches whose best configurations run among the first trials.",
     "require": "Conditions between parameters that every configuration fulfils.",
     "parameters": "The hyperparameters: a bare value is fixed, a mapping is searched.",
 }

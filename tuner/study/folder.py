@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,10 @@ _BEGINNINGS_STORED = {"lease.json", "segments", "space.yaml"}
 
 #: Key of search.json, which is there if a driver with other versions went on: what each such driver ran with.
 _RESUMED = "resumed_with"
+
+
+#: Key of search.json, which is there if the search took configurations over from earlier ones: these, in their order.
+WARM_POINTS = "warm_points"
 
 
 class Folder:
@@ -141,7 +145,14 @@ class Folder:
             if not parent_existed:
                 self.path.parent.rmdir()
 
-    def describe(self, file: SearchFile, info: SearchInfo, data: Mapping[str, Any] | None, created_at: str) -> None:
+    def describe(
+        self,
+        file: SearchFile,
+        info: SearchInfo,
+        data: Mapping[str, Any] | None,
+        created_at: str,
+        warm_points: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         """Write space.yaml and search.json; the latter makes the folder a search."""
         record = {
             "version": FORMAT_VERSION,
@@ -149,6 +160,7 @@ class Folder:
             "created_at": created_at,
             "settings": portable_settings(file),
             "data": data,
+            **({WARM_POINTS: list(warm_points)} if warm_points else {}),
             "versions": versions(),
             "commit": commit(),
         }

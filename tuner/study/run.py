@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ def run(
     trials: int | None = None,
     results: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
+    warm_start: Sequence[str] | None = None,
     resume: bool = False,
     address: str | None = None,
     observer: Observer | None = None,
@@ -29,6 +30,7 @@ def run(
         trials: How many trials, instead of the file's ``search.trials``.
         results: Folder for results, or ``s3://bucket/prefix``, instead of the file's; relative to the current folder.
         overrides: Dotted path to value, such as ``{"parameters.lr": 0.1}``.
+        warm_start: Names of earlier searches to begin with, instead of the file's ``search.warm_start``.
         resume: Go on with a search that was interrupted.
         address: A Ray cluster to run on: ``auto``, HOST or HOST:PORT; None for this machine.
         observer: Shown what happens.
@@ -41,5 +43,7 @@ def run(
         flags["search.trials"] = ("trials", trials)
     if results is not None:
         flags["results"] = ("results", str(results))
+    if warm_start is not None:
+        flags["search.warm_start"] = ("warm_start", list(warm_start))
     file = read_search_file(Path(path), trainables=TRAINABLES, flags=flags)
     return run_search(file, resume=resume, address=address, observer=observer or Silent())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from tuner.datasets.split_arrays import split_arrays
 from tuner.facts.errors import ExitCode, relative_to_cwd
@@ -32,6 +33,7 @@ from tuner.study.resume import finished_by
 from tuner.study.room import counted
 from tuner.study.signals import CaughtSignals, caught_signals
 from tuner.study.spaces import put_space, stages_of, with_all_columns
+from tuner.study.warm_start import choose_warm_points, warm_points_of
 from tuner.study.workplace import Prepared, Workplace, workplace
 
 
@@ -90,6 +92,8 @@ def run_search(
         reason = finished_by(folder, file, resume, resume_command, more=more, changed=change is not None)
         if reason is not None and not dry_run:
             return Outcome(folder.path, reason, ExitCode.OK, already_finished=True)
+    # Before anything is moved aside or made, so that what is wrong with it costs nothing.
+    warm_points = choose_warm_points(file, observer) if restart or not folder.exists else []
     with caught_signals() as signals:
         if dry_run:
             with workplace(file, file.name, address, observer, lambda: _prepare(file, folder)) as place:
@@ -116,6 +120,7 @@ def run_search(
                     requests,
                     more=more,
                     change=change,
+                    warm_points=warm_points,
                     signals=signals,
                     observer=observer,
                 )
@@ -145,6 +150,7 @@ def _drive(
     *,
     more: int,
     change: Change | None,
+    warm_points: Sequence[Mapping[str, Any]],
     signals: CaughtSignals,
     observer: Observer,
 ) -> Outcome:
@@ -153,14 +159,14 @@ def _drive(
         observer.notice(log.notice)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if not folder.exists:
-        folder.describe(file, info, data_record(file, place.prepared, place.weights), now)
+        folder.describe(file, info, data_record(file, place.prepared, place.weights), now, warm_points)
     warn_of_versions(folder, observer)
     concurrent = place.slots()
     if change is not None:
         put_space(folder, file, change, len(folder.history().trials))
     stages = stages_of(folder, file)
     info = with_all_columns(info, folder)
-    proposer = _proposer(file, stages)
+    proposer = _proposer(file, stages, warm_points_of(folder))
     ledger = _ledger(file, log, proposer, concurrent)
     for number, stage in enumerate(stages):  # a driver may have been killed before it wrote that down
         ledger.respace(number, stage.change.renamed)
@@ -207,7 +213,7 @@ def _drive(
     return Outcome(folder.path, reason, exit_code(states, reason), ledger.hopeless)
 
 
-def _proposer(file: SearchFile, stages: Sequence[Stage]) -> Proposer | Stages:
+def _proposer(file: SearchFile, stages: Sequence[Stage], warm_points: Sequence[Mapping[str, Any]]) -> Proposer | Stages:
     search = file.search
 
     def over(space: Space) -> Proposer:
@@ -218,6 +224,7 @@ def _proposer(file: SearchFile, stages: Sequence[Stage]) -> Proposer | Stages:
             goal=file.metric.goal,
             further=file.metrics[1:],
             points=search.points,
+            warm_points=warm_points,
             options=search.options,
         )
 
