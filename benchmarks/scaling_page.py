@@ -36,9 +36,9 @@ With {slots:,} trials side by side, on the machines of the figures below:
 - **Object storage.** A report with a checkpoint waits for one put. With answers in {delay} ms the driver takes
   {puts:.0f} such reports a second, and epochs have to take {slow_epoch:.0f} s. Reports without a checkpoint are
   grouped, {grouped:.0f} a second; proposals, rungs and ends are not.
-- **Proposals.** TPE looks at the whole history for each one: {ask:.0f} ms of a processor at {trials:,} trials, in
-  proportion to them. So trials have to last {trial_minutes:.1f} minutes on average by then, or slots wait for
-  proposals. `random` takes {random:.1f} ms at any length.
+- **Proposals.** TPE learns from 500 to 1,000 results and from the trials that run, however long the search is:
+  {ask:.0f} ms of a processor a proposal at {trials:,} trials. So trials have to last {trial_minutes:.1f} minutes on
+  average, or slots wait for proposals. `random` takes {random:.1f} ms.
 - **Leaderboard.** Writing it at {trials:,} trials takes {publish:.2f} s of a processor, beside the driver's loop; the
   pause after a write grows with what it took.
 - **Resume.** Reading a log of {trials:,} trials and {epochs:,} reports again takes {replay:.1f} s; the driver needs

@@ -11,7 +11,7 @@ import pytest
 
 sys.path.append("benchmarks/pool")  # a script, no package
 
-from make import SEEDS, configuration, missing, read_file, read_runs
+from make import POOL, SEEDS, configuration, missing, read_file, read_runs
 
 
 def searched(number: int) -> dict[str, Any]:
@@ -31,6 +31,18 @@ def test_configurations_are_random_and_always_the_same() -> None:
     assert drawn == [searched(number) for number in range(50)]
     assert len({config["lr"] for config in drawn}) == 50
     assert {config["mixup_alpha"] for config in drawn} == {0.0, 0.1, 0.2, 0.4, 1.0}
+
+
+def test_the_published_pool_holds_whole_curves_of_its_configurations() -> None:
+    runs = read_runs(POOL)
+    assert len(runs) >= 400 and POOL.stat().st_size < 5_000_000
+    assert {run["seed"] for run in runs} == set(SEEDS)
+    for run in runs:
+        config = searched(run["configuration"])
+        assert {name: run[name] for name in config} == config
+        assert len(run["val_accuracy"]) == 27 or run["stop_reason"] == "diverged"
+    best = [max(run["val_accuracy"]) for run in runs if run["val_accuracy"]]
+    assert max(best) > 0.55, "real training"
 
 
 @pytest.mark.slow
