@@ -45,7 +45,7 @@ With {slots:,} trials side by side, on the machines of the figures below:
   {peak:,} MB.
 
 With a factor of two to spare: {trials:,} trials on {slots:,} slots are within reach of one driver where epochs take
-{easy_epoch:.0f} s and trials {easy_minutes:.0f} minutes; on object storage epochs of {easy_slow_epoch:.0f} s.
+{easy_epoch:.0f} s and trials {easy_minutes:.1f} minutes; on object storage epochs of {easy_slow_epoch:.0f} s.
 
 ## What then
 
