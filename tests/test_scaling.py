@@ -54,9 +54,9 @@ def test_limits_follow_from_the_largest_search_measured() -> None:
     assert "spends 10.0 ms of a processor on each further report" in text
     assert "100 reports a second fill one core, so that epochs have to take 10 s at least" in text
     assert "With answers in 60 ms the driver takes 20 such reports a second, and epochs have to take 50 s" in text
-    assert "120 ms of a processor at 10,000 trials" in text
+    assert "120 ms of a processor a proposal at 10,000 trials" in text
     assert "trials have to last 2.0 minutes on average" in text
-    assert "epochs take 20 s and trials 4 minutes; on object storage epochs of 100 s" in text
+    assert "epochs take 20 s and trials 4.0 minutes; on object storage epochs of 100 s" in text
 
 
 def test_the_last_record_of_a_benchmark_counts() -> None:
