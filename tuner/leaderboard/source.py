@@ -27,9 +27,8 @@ from tuner.storage.copies import fetch, origin
 
 SETTINGS_FILE = "search.json"
 
-#: What reading leads to where something else was written.
-_DAMAGE = (
-    pa.ArrowException,
+#: What reading a description leads to where something else was written.
+DAMAGE = (
     OSError,
     ValueError,
     KeyError,
@@ -39,6 +38,9 @@ _DAMAGE = (
     RecursionError,
     ResultsDamagedError,
 )
+
+#: The same of a Parquet file.
+_DAMAGE = (pa.ArrowException, *DAMAGE)
 
 
 @dataclass(frozen=True)

@@ -19,19 +19,7 @@ from tuner.journal.lock import holder_of
 from tuner.journal.log import read_events
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.rung_correlation import RungCorrelation, rung_correlations
-from tuner.leaderboard.source import SETTINGS_FILE
-
-#: What reading a description leads to where something else was written.
-_DAMAGE = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    OverflowError,
-    RecursionError,
-    ResultsDamagedError,
-)
+from tuner.leaderboard.source import DAMAGE, SETTINGS_FILE
 
 #: Limits that have no attribute of their own.
 _LIMITS = ("epoch_budget", "gpu_hours", "min_improvement")
@@ -127,7 +115,7 @@ def described(folder: Path) -> tuple[SearchInfo, Mapping[str, Any]]:
         settings = record["settings"]
         _ = settings["search"], _exempt(settings)
         return SearchInfo.from_json(record), settings
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise ResultsDamagedError(f"{relative_to_cwd(path)} is damaged: {error}") from error
 
 
