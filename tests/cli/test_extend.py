@@ -152,6 +152,14 @@ def test_another_space_that_does_not_follow_changes_nothing(
     assert (folder / "search.json").read_bytes() == before
 
 
+@pytest.mark.parametrize("order", ["s new N", "s N new", "N s new", "new N", "N new", "new s N", "new N s"])
+def test_name_file_and_options_stand_in_any_order(folder: Path, capsys: pytest.CaptureFixture[str], order: str) -> None:
+    Path("new.yaml").write_text(dedent(NEW))
+    words = {"s": ["s"], "new": ["new.yaml"], "N": ["--trials", "2", "--default", "kindd=a"]}
+    assert main(["extend", *(word for part in order.split() for word in words[part])]) == 2
+    assert "no parameter is called 'kindd'; did you mean 'kind'?" in capsys.readouterr().err
+
+
 def test_a_changed_space_is_kept_with_the_ones_before_it(folder: Path) -> None:
     Path("new.yaml").write_text(dedent(NEW.replace(" x:", " lr:") + "      w: {values: [1, 2.5]}\n"))
     file, change = read_change(Folder(folder), Path("new.yaml"), [], ["x=lr"], ["w=1"])

@@ -11,7 +11,7 @@ from tests.leaderboard.logs import NOON, write_search
 from tests.leaderboard.test_rung_correlation import judged
 from tests.study.finals import write_finished_search
 from tuner.cli.main import main
-from tuner.cli.search import _next_commands, _print_rungs, configure, print_result, resume_command
+from tuner.cli.search import _next_commands, _print_rungs, configure, print_result, read_file, resume_command
 from tuner.facts.errors import ExitCode
 from tuner.facts.ray_job import JOB_VARIABLE
 from tuner.hyperparameters.table import TRAINABLES
@@ -87,3 +87,53 @@ def test_rungs_that_do_not_rank_are_warned_of(tmp_path: Path, capsys: pytest.Cap
     assert good.startswith("rank correlation with the final score: at epoch 1 1.00 (")
     assert bad.startswith("rank correlation with the final score: at epoch 1 0.1")
     assert "epoch 1 is a poor judge" in warning and "a larger scheduler.grace_period" in warning
+
+
+SEVERAL = ["--warm-start", "first", "second"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["space.yaml", *SEVERAL],
+        [*SEVERAL, "space.yaml"],
+        [*SEVERAL, "space.yaml", "--trials", "3"],
+        [*SEVERAL, "--trials", "3", "space.yaml"],
+        ["--warm-start", "first", "space.yaml", "--warm-start", "second"],
+    ],
+)
+def test_the_file_stands_before_or_after_the_names_of_earlier_searches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("space.yaml").write_text("parameters: {lr: {values: [0.1, 1.1]}}\n")
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    args = parser.parse_intermixed_args(words)
+    assert list(read_file(args).search.warm_start) == ["first", "second"]
+    assert resume_command(args).startswith("tuner search space.yaml ")
+    assert resume_command(args).endswith(" --warm-start first second --resume")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["search"], "no search file is given: tuner search FILE ..."),
+        (["search", "--warm-start", "a", "b"], "no search file is given: tuner search FILE --warm-start a b"),
+        (["submit", "--warm-start", "a"], "no search file is given: tuner submit FILE --warm-start a"),
+        (["search", "--warm-start", "space.yaml"], "names no search: tuner search space.yaml --warm-start NAME"),
+        (["search", "--trails", "3", "space.yaml"], "unrecognized arguments: --trails"),
+        (["search", "--", "--odd.yaml"], "--odd.yaml"),
+    ],
+)
+def test_a_file_that_is_not_there_is_asked_for_in_the_right_order(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("space.yaml").touch()
+    assert main(words) == ExitCode.USAGE
+    assert said in " ".join(capsys.readouterr().err.split())

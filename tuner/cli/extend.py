@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     from tuner.storage.copies import results_folder
     from tuner.study.request_files import Kind, ask
 
+    _sort_words(args)
     if args.file is None and (args.rename or args.default):
         raise UsageError("--rename and --default belong to another space: tuner extend NAME FILE")
     more = args.trials
@@ -90,6 +91,13 @@ def run(args: argparse.Namespace) -> int:
             more = 0  # the request waits, and the driver that begins here takes it in
         file, change = _file(folder, args)
     return _go_on(file, more, change, args)
+
+
+def _sort_words(args: argparse.Namespace) -> None:
+    """Take a search file for FILE where NAME was left out, or comes after it."""
+    word = args.name
+    if word is not None and Path(word).suffix in (".yaml", ".yml") and Path(word).is_file():
+        args.name, args.file = args.file, word
 
 
 def _extended(folder: Path, args: argparse.Namespace) -> int:

@@ -99,18 +99,21 @@ class InterruptedByUserError(TunerError):
 def _dispatch(words: list[str]) -> int:
     parser = _Parser(prog="tuner", description=tuner.__doc__, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"tuner {tuner.__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    chosen = next((word for word in words if not word.startswith("-")), None)
-    for name, summary in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        if name == chosen:  # only the chosen command's module is imported: the others would cost start-up time
-            import_module(f"tuner.cli.{name}").configure(command)
-    args = parser.parse_args(words)
-    if args.command is None:
+    commands = parser.add_subparsers(metavar="COMMAND", parser_class=_Parser)
+    parsers = {
+        name: commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        for name, summary in COMMANDS.items()
+    }
+    if not words or words[0] not in COMMANDS:
+        parser.parse_args(words)
         parser.print_help()
         return ExitCode.USAGE
-    run = import_module(f"tuner.cli.{args.command}").run
-    return int(run(args))
+    name, *rest = words
+    module = import_module(f"tuner.cli.{name}")  # it alone: the others would cost start-up time
+    module.configure(parsers[name])
+    # Options may stand between names; what follows a "--" is read in one go, as argparse forgets it in between.
+    parse = parsers[name].parse_args if "--" in rest else parsers[name].parse_intermixed_args
+    return int(module.run(parse(rest, argparse.Namespace(command=name))))
 
 
 def _report(error: TunerError, as_json: bool) -> int:

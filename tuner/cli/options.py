@@ -30,9 +30,9 @@ def whole_number(low: int, high: int | None = None) -> Callable[[str], int]:
     return read
 
 
-def add_file(parser: argparse.ArgumentParser) -> None:
-    """Declare the search file and ``--set``."""
-    parser.add_argument("file", metavar="FILE", help="the search file")
+def add_file(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
+    """Declare the search file and ``--set``; ``nargs`` as argparse has it, where an option may take the file along."""
+    parser.add_argument("file", metavar="FILE", nargs=nargs, help="the search file")
     parser.add_argument(
         "--set",
         action="append",

@@ -66,7 +66,7 @@ _FINISHED: dict[str, str] = {
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    add_file(parser)
+    add_file(parser, nargs="?")
     add_flags(parser)
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted search, or start it")
     parser.add_argument("--restart", action="store_true", help="move an existing folder to <name>.<k> and start anew")
@@ -80,20 +80,43 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the dedicated options of a search."""
     for flag, (_, kind, summary) in FLAGS.items():
-        several: dict[str, Any] = {"nargs": "+", "metavar": "NAME"} if flag == _WARM_START else {"metavar": "X"}
-        parser.add_argument(flag, type=kind, help=summary, **several)
+        several: dict[str, Any] = {"nargs": "+", "action": "extend", "metavar": "NAME"}
+        parser.add_argument(flag, type=kind, help=summary, **(several if flag == _WARM_START else {"metavar": "X"}))
+
+
+def read_file(args: argparse.Namespace) -> SearchFile:
+    """Return the search file with its overrides and dedicated options.
+
+    FILE may follow the names of ``--warm-start``, which argparse takes for one more of them.
+
+    Raises:
+        SearchFileError: All that is wrong with the file.
+        UsageError: No file is given.
+    """
+    from tuner.hyperparameters.table import TRAINABLES
+    from tuner.space.read import read_search_file
+
+    names = args.warm_start or []
+    if args.file is None:
+        files = [name for name in names if Path(name).is_file()]
+        if len(files) != 1:
+            order = shlex.join([_WARM_START, *names]) if names else "..."
+            raise UsageError(f"no search file is given: tuner {args.command} FILE {order}")
+        args.file = files[0]
+        names.remove(args.file)
+        if not names:
+            raise UsageError(f"{_WARM_START} names no search: tuner {args.command} {args.file} {_WARM_START} NAME")
+    return read_search_file(Path(args.file), args.set, trainables=TRAINABLES, flags=given_flags(args))
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the search; prints the leaderboard on stdout."""
     from tuner.cli.progress import observer
-    from tuner.hyperparameters.table import TRAINABLES
-    from tuner.space.read import read_search_file
     from tuner.study.runner import run_search
 
     if args.resume and args.restart:
         raise UsageError("--resume and --restart exclude each other")
-    file = read_search_file(Path(args.file), args.set, trainables=TRAINABLES, flags=given_flags(args))
+    file = read_file(args)
     outcome = run_search(
         file,
         resume=args.resume,

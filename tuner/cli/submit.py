@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.cli.options import add_file, add_format
-from tuner.cli.search import add_flags, given_flags, option_words
+from tuner.cli.search import add_flags, given_flags, option_words, read_file
 from tuner.facts.errors import ClusterError, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EXAMPLES
-    add_file(parser)
+    add_file(parser, nargs="?")
     add_flags(parser)
     # As of ``tuner search``; a job always goes on where its search was.
     parser.add_argument("--resume", action="store_true", help=argparse.SUPPRESS)
@@ -71,13 +71,11 @@ def run(args: argparse.Namespace) -> int:
     from tuner.cluster.job import checked_id
     from tuner.cluster.portable import check_portable
     from tuner.cluster.submission import environment, fresh_id, submit
-    from tuner.hyperparameters.table import TRAINABLES
     from tuner.space.package import packed
-    from tuner.space.read import read_search_file
 
     _check_kind(args)
+    file = read_file(args)
     flags = given_flags(args)
-    file = read_search_file(Path(args.file), args.set, trainables=TRAINABLES, flags=flags)
     env = environment(args.env)
     for warning in file.warnings:
         print(warning, file=sys.stderr)
