@@ -18,14 +18,12 @@ from tuner.journal.events import Add, Ask, Close, End, Epoch, Event, Extend, Ope
 from tuner.journal.history import History, Trial, counts
 from tuner.journal.log import Log
 from tuner.search.clock import SteadyClock
+from tuner.search.first_ends import FirstEnds
 from tuner.search.improvement import Improvement
 from tuner.search.limits import Limits, Standing, reached
 from tuner.search.messages import Assignment, Ended, Message, Report
 from tuner.search.proposer import Proposal
 from tuner.search.schedulers.scheduler import Scheduler
-
-#: So many first trials failing with the same error mean that the next ones will too.
-SAME_FAILURES = 5
 
 Listener = Callable[[Event], None]
 
@@ -108,10 +106,9 @@ class Ledger:
         self._timer = timer
         self._began = timer()
         self._live: set[int] = set()
-        self._first_ends: list[End] = []
-        self._promising = False
         for event in log.replay():
             self._apply(event)
+        self._first_ends = FirstEnds(trial.state for trial in self.history.trials.values() if trial.end is not None)
         self._write(Open(at=self._clock(), slots=slots, trials=max(trials, self.history.extended), gpus=gpus))
         self._active_before = self.history.active_seconds  # a killed driver's time, too, which Open settles
         for trial in self.history.unfinished:  # stopped, and killed before the end was written
@@ -156,16 +153,8 @@ class Ledger:
 
     @property
     def hopeless(self) -> str | None:
-        """The error that the first trials all ended with, or None while there is hope.
-
-        Those of an earlier driver do not count: its user may have mended the code since.
-        """
-        if self._promising:
-            return None
-        errors = {end.error for end in self._first_ends}
-        if len(self._first_ends) < SAME_FAILURES or len(errors) > 1:
-            return None
-        return self._first_ends[0].error
+        """The error that the first trials all ended with, or None while there is hope."""
+        return self._first_ends.hopeless
 
     def next_assignment(self) -> Assignment | None:
         """Return what to start next, already in the log; None while all slots are taken or nothing is left.
@@ -323,8 +312,8 @@ class Ledger:
             self._log.append(*events, sync=sync)
         for event in events:
             self._apply(event)
-            if isinstance(event, End) and len(self._first_ends) < SAME_FAILURES:
-                self._first_ends.append(event)
+            if isinstance(event, End):
+                self._first_ends.ended(event)
         for listener in self.listeners:
             for event in events:
                 listener(event)
@@ -344,7 +333,6 @@ class Ledger:
         if isinstance(event, End):
             self._live.discard(event.n)
             self._improvement.ended(self.history.trials[event.n])
-            self._promising |= event.state is not State.FAILED
         self._proposer.observe(event)
         self._scheduler.observe(event)
 
