@@ -10,6 +10,7 @@ import sys
 from tuner.cli.driver import answered
 from tuner.cli.options import add_format, add_results
 from tuner.facts.errors import ExitCode, UsageError
+from tuner.facts.words import counted
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _story(name: str, results: str, trials: int, *, live: bool, taken: bool) -> str:
     if taken:
-        return f"{name} tries this configuration next; {trials:,} trials in all"
+        return f"{name} tries this configuration next; {counted(trials, 'trial')} in all"
     if live:
         return f"{name} has not taken this configuration yet; it is kept, and 'tuner logs {name}' shows when it has"
     again = ["tuner", "extend", name, "--trials", "0", *(["--results", results] if results != "results" else [])]

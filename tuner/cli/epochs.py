@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from tuner.cli.words import counted, spelled_time
+from tuner.facts.words import counted, spelled_time
 from tuner.study.final import Listener
 
 _SHORT = ("train_accuracy", "val_accuracy")

@@ -16,6 +16,7 @@ from tuner.cli.options import add_cluster, add_format, add_overrides, add_progre
 from tuner.cli.search import print_result
 from tuner.facts.addresses import is_address
 from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
+from tuner.facts.words import counted
 
 if TYPE_CHECKING:
     from tuner.space.change import Change
@@ -107,7 +108,10 @@ def _extended(folder: Path, args: argparse.Namespace) -> int:
     status = status_of(folder)
     if args.json:
         print(json.dumps(status.to_json(), ensure_ascii=False))
-    print(f"{status.info.name} goes on with {args.trials:,} more trials: {status.trials:,} in all", file=sys.stderr)
+    print(
+        f"{status.info.name} goes on with {counted(args.trials, 'more trial')}: {status.trials:,} in all",
+        file=sys.stderr,
+    )
     return ExitCode.OK
 
 

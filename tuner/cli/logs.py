@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from tuner.cli.options import add_follow, add_format, add_search_or_job, whole_number
 from tuner.cli.status import activity
-from tuner.cli.words import spelled_time
 from tuner.facts.errors import ExitCode, ResultsDamagedError, UsageError, relative_to_cwd
 from tuner.facts.printable import only_coloured, printable
+from tuner.facts.words import counted, spelled_time
 from tuner.journal.links import regular_file
 
 if TYPE_CHECKING:
@@ -190,9 +190,9 @@ def _end(event: Any, info: SearchInfo, nodes: Mapping[str, int]) -> str:
 
 #: Type of an event to what it says.
 _STORIES: Mapping[str, Callable[[Any, SearchInfo, Mapping[str, int]], str]] = {
-    "open": lambda event, *_: f"the driver began: {event.trials} trials, {event.slots} side by side",
-    "extend": lambda event, *_: f"extended to {event.trials} trials",
-    "add": lambda event, *_: f"given: {_config(event.config)}; {event.trials} trials in all",
+    "open": lambda event, *_: f"the driver began: {counted(event.trials, 'trial')}, {event.slots} side by side",
+    "extend": lambda event, *_: f"extended to {counted(event.trials, 'trial')}",
+    "add": lambda event, *_: f"given: {_config(event.config)}; {counted(event.trials, 'trial')} in all",
     "respace": lambda event, *_: "the space changed" + _renames(event.renamed),
     "ask": _ask,
     "retry": lambda event, *_: f"again, attempt {event.attempt}: {event.reason}",

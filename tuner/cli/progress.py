@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.cli.tally import Tally
-from tuner.cli.words import counted, spelled_time
 from tuner.facts.printable import printable, printable_lines
 from tuner.facts.records import State
+from tuner.facts.words import counted, spelled_time
 from tuner.journal.events import End, Epoch, Event
 from tuner.journal.history import Trial
 from tuner.search.ledger import Ledger
@@ -130,7 +130,7 @@ def _headline(work: Work, ledger: Ledger) -> str:
     resumed = f", {before} ended before" if before else ""
     gpus = f", {work.resources.gpus_per_trial:g} GPU each" if work.resources.gpus_per_trial else ""
     return (
-        f"{work.title}: {ledger.history.wanted} {work.noun}s{resumed}, {work.concurrent} side by side"
+        f"{work.title}: {counted(ledger.history.wanted, work.noun)}{resumed}, {work.concurrent} side by side"
         f" ({work.resources.cpus_per_trial:g} CPU each{gpus}), {work.how}"
     )
 

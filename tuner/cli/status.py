@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from tuner.cli.limits import LIMITS, amounts
 from tuner.cli.options import add_follow, add_format, add_search_or_job
 from tuner.cli.rungs import rung_sentence
-from tuner.cli.words import counted, moment, spelled_time
 from tuner.facts.errors import ExitCode, ResultsDamagedError
+from tuner.facts.words import counted, moment, spelled_time
 
 if TYPE_CHECKING:
     from tuner.cluster.job import Job

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuner.cli.words import moment
 from tuner.facts.errors import ResultsDamagedError, UsageError
 from tuner.facts.printable import printable
+from tuner.facts.words import moment
 from tuner.leaderboard.read import list_searches
 from tuner.leaderboard.status import Status, status_of
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tuner.facts.errors import StorageError, relative_to_cwd
 from tuner.facts.printable import printable
+from tuner.facts.words import counted
 from tuner.search.ledger import Ledger
 from tuner.space.points import refusal
 from tuner.space.space import Space
@@ -78,14 +79,17 @@ class Requests(threading.Thread):
             return
         if request.kind is Kind.EXTEND:
             ledger.extend(request.trials, request.name)
-            self._notice(f"{request.trials:,} more trials, as 'tuner extend' asked: {ledger.history.wanted:,} in all")
+            more = counted(request.trials, "more trial")
+            self._notice(f"{more}, as 'tuner extend' asked: {ledger.history.wanted:,} in all")
             return
         wrong = refusal(request.config, space)
         if wrong is not None:
             self._notice(printable(f"ignored a configuration that 'tuner add' gave: {wrong}"))
             return
         ledger.add(request.config, request.name)
-        self._notice(f"a configuration that 'tuner add' gave comes next; {ledger.history.wanted:,} trials in all")
+        self._notice(
+            f"a configuration that 'tuner add' gave comes next; {counted(ledger.history.wanted, 'trial')} in all"
+        )
 
     def __enter__(self) -> Requests:
         self._look()

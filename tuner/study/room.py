@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tuner.facts.errors import ClusterError, UsageError
+from tuner.facts.words import counted
 from tuner.space.searchfile import Resources
 from tuner.study.resources import Machine, machines, slots
 
@@ -55,7 +56,7 @@ class ClusterRoom:
             if lacking:
                 self._notice(f"no node has room for a trial; waiting up to {_PATIENCE} for one")
             else:
-                self._notice(f"{counted(number)} side by side, for the cluster has changed")
+                self._notice(f"{counted(number, 'trial')} side by side, for the cluster has changed")
         self._last = number, lacking
         return number
 
@@ -82,11 +83,6 @@ class ClusterRoom:
         Ray does not tell how far it would grow. Without ``max_concurrent`` a few more than fit wait all the time.
         """
         return self._wanted.max_concurrent or fitting + math.ceil(fitting / 4)
-
-
-def counted(trials: int) -> str:
-    """Return a number of trials in words: ``1 trial``, ``2 trials``."""
-    return "1 trial" if trials == 1 else f"{trials} trials"
 
 
 def is_autoscaled() -> bool:

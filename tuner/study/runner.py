@@ -11,6 +11,7 @@ from typing import Any
 from tuner.datasets.split_arrays import split_arrays
 from tuner.facts.errors import ExitCode, relative_to_cwd
 from tuner.facts.provenance import versions
+from tuner.facts.words import counted
 from tuner.journal.lock import refuse_if_held
 from tuner.journal.log import Log
 from tuner.leaderboard.info import SearchInfo
@@ -30,7 +31,6 @@ from tuner.study.preparation import data_record, job_of, prepare_data, prepare_w
 from tuner.study.publisher import KeptCheckpoints, Publisher
 from tuner.study.requests import Requests
 from tuner.study.resume import finished_by
-from tuner.study.room import counted
 from tuner.study.signals import CaughtSignals, caught_signals
 from tuner.study.spaces import put_space, stages_of, with_all_columns
 from tuner.study.warm_start import choose_warm_points, warm_points_of
@@ -97,7 +97,7 @@ def run_search(
     with caught_signals() as signals:
         if dry_run:
             with workplace(file, file.name, address, observer, lambda: _prepare(file, folder)) as place:
-                return Outcome(folder.path, f"dry run, {counted(place.slots())} side by side", ExitCode.OK)
+                return Outcome(folder.path, f"dry run, {counted(place.slots(), 'trial')} side by side", ExitCode.OK)
         if restart and folder.exists:
             observer.notice(f"moved the old results to {relative_to_cwd(folder.move_aside())}")
         requests = Requests(folder.path, observer.notice)

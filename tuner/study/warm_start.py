@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from tuner.facts.errors import ResultsDamagedError, UsageError, relative_to_cwd
+from tuner.facts.words import counted
 from tuner.leaderboard.read import find_search
 from tuner.leaderboard.trial import ranked_configs
 from tuner.space.searchfile import SearchFile
@@ -33,9 +34,9 @@ def choose_warm_points(file: SearchFile, observer: Observer) -> list[dict[str, A
         if not chosen([configs], file.space, 1):
             raise UsageError(f"warm_start: no value of {name}'s completed trials lies in the space of this search")
     points = chosen(list(ranked.values()), file.space)
-    sources = [f"{name} ({_counted(len(configs), 'completed trial')})" for name, configs in ranked.items()]
+    sources = [f"{name} ({counted(len(configs), 'completed trial')})" for name, configs in ranked.items()]
     runs = "run" if len(points) > 1 else "runs"
-    observer.notice(f"{_counted(len(points), 'configuration')} of {_listed(sources)} {runs} among the first trials")
+    observer.notice(f"{counted(len(points), 'configuration')} of {_listed(sources)} {runs} among the first trials")
     return points
 
 
@@ -63,10 +64,6 @@ def _ranked(file: SearchFile, name: str) -> list[dict[str, Any]]:
     if not configs:
         raise UsageError(f"warm_start: {name} has no completed trial")
     return configs
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _listed(words: list[str]) -> str:
