@@ -96,6 +96,7 @@ def ledger_of(log: Log, file: SearchFile, slots: int, warm_points: Sequence[Mapp
         goal=goal,
         warm_points=warm_points,
         options=search.options,
+        replicates=search.replicates,
     )
     return Ledger(
         log,

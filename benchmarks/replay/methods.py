@@ -71,12 +71,13 @@ def warm(says: str, *, misled: bool = False) -> Method:
     return Method(f"{says} of {proxy}", build, overrides=())
 
 
+#: Random search alone: what leads is not run again.
+_RANDOM = ("search.algorithm=random", "search.replicates=1")
+
 METHODS: Mapping[str, Method] = {
-    "random": product("random search", "search.algorithm=random", "scheduler.type=none"),
-    "random-twice": product(
-        "random search at twice the budget", "search.algorithm=random", "scheduler.type=none", rate=2
-    ),
-    "random-asha": product("random search and the product's ASHA", "search.algorithm=random"),
+    "random": product("random search", *_RANDOM, "scheduler.type=none"),
+    "random-twice": product("random search at twice the budget", *_RANDOM, "scheduler.type=none", rate=2),
+    "random-asha": product("random search and the product's ASHA", *_RANDOM),
     "one-epoch-top-k": Method(
         "one epoch for each, the best finished", lambda world, seed, _, budget: OneEpochTopK(world, seed, budget)
     ),

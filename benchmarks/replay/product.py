@@ -10,9 +10,10 @@ from driver import ledger_of
 
 from replay.clock import Job
 from replay.worlds import Trainings
-from tuner.facts.records import Decision, Goal, State
+from tuner.facts.records import Decision, State
 from tuner.journal.events import End, Event
 from tuner.journal.log import Log
+from tuner.journal.ranking import Ranking
 from tuner.journal.storage import LogStorage
 from tuner.search.messages import Ended, Message, Report, Started
 
@@ -48,7 +49,7 @@ class MemoryStorage:
 class Product:
     """A search as ``tuner search`` runs it. It hands over what its leaderboard ranks first.
 
-    That is the completed trial with the best epoch, the one with the smaller number of equals.
+    That is the best place of ``Ranking``, whose trial has completed.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Product:
         self._log = Log(storage)
         self._ledger = ledger_of(self._log, self.file, workers, warm_points)
         self._ledger.listeners.append(self._hear)
-        self._best: tuple[float, int, Mapping[str, Any]] | None = None
+        self._ranking = Ranking(self.file.metric.goal)
 
     def ask(self) -> Job | None:
         """Return the ledger's next assignment."""
@@ -90,26 +91,14 @@ class Product:
     @property
     def incumbent(self) -> Mapping[str, Any] | None:
         """The best completed trial's configuration."""
-        return None if self._best is None else self._best[2]
+        best = self._ranking.best
+        return None if best is None else best.config
 
     @property
     def ranked(self) -> list[Mapping[str, Any]]:
         """The configurations of the completed trials, the best first."""
-        goal = self.file.metric.goal
-        sign = 1.0 if goal is Goal.MINIMIZE else -1.0
-        trials = [trial for trial in self._ledger.history.trials.values() if trial.state is State.COMPLETED]
-        scores = {trial.number: best.score for trial in trials if (best := trial.best(goal)) is not None}
-        order = sorted(scores, key=lambda number: (sign * scores[number], number))
-        return [self._ledger.history.trials[number].ask.config for number in order]
+        return [place.config for place in self._ranking.first()]
 
     def _hear(self, event: Event) -> None:
-        if not isinstance(event, End) or event.state is not State.COMPLETED:
-            return
-        trial = self._ledger.history.trials[event.n]
-        best = trial.best(self.file.metric.goal)
-        if best is None:
-            return
-        sign = 1.0 if self.file.metric.goal is Goal.MINIMIZE else -1.0
-        found = sign * best.score, trial.number, trial.ask.config
-        if self._best is None or found[:2] < self._best[:2]:
-            self._best = found
+        if isinstance(event, End):
+            self._ranking.ended(self._ledger.history.trials[event.n])

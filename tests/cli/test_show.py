@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from tests.leaderboard.logs import INFO, NOON, config, demo, trial, write_search
 from tuner.cli.main import main
-from tuner.facts.records import Goal, Metric
+from tuner.facts.records import Goal, Metric, State
 from tuner.journal.events import Open
 
 
@@ -52,6 +52,14 @@ def test_a_trial_on_one_page(results: str, capsys: pytest.CaptureFixture[str]) -
     assert "0.5 ▁█▄ 0.6" in out or "0.5 ▁█▅ 0.6" in out
     assert "milestones  none" in out
     assert f"checkpoints{'/'}1/epoch-2" in call(capsys, "demo-1", "--results", results)
+
+
+def test_other_runs_of_a_configuration_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    events = [*trial(0, [0.9], seed=1), *trial(1, [0.8], lr=0.2), *trial(2, [], State.DIVERGED, seed=2)]
+    write_search(tmp_path / "demo", [Open(at=NOON, slots=1, trials=3), *events])
+    out = call(capsys, "0", "--results", str(tmp_path))
+    assert "other runs" in out and "trial 2 diverged (the same configuration, other seeds)" in out
+    assert "other runs" not in call(capsys, "1", "--results", str(tmp_path))
 
 
 def test_several_metrics_are_shown_with_the_front(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

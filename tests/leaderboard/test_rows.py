@@ -10,11 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.leaderboard.logs import INFO, NOON, config, demo, trial, write_search
+from tuner.facts.configs import config_hash
 from tuner.facts.records import EPOCH_COLUMNS, LEADERBOARD_COLUMNS, Goal, State
 from tuner.journal.events import Ask, Open, Retry, Start
 from tuner.journal.history import History, Trial
+from tuner.journal.log import read_events
+from tuner.journal.ranking import Ranking
 from tuner.leaderboard.info import SearchInfo
-from tuner.leaderboard.row import config_hash, row_of
+from tuner.leaderboard.row import row_of
 from tuner.leaderboard.rows import EndedRows, epochs_table, leaderboard_table
 
 
@@ -154,6 +157,16 @@ def test_a_smaller_metric_ranks_first_and_ties_go_by_number(tmp_path: Path) -> N
     assert frame["metric_f1"].tolist()[:2] == [0.2, 0.1]
     assert frame["best_epoch"].tolist() == [1, 2, 1]
     assert list(frame.columns)[len(LEADERBOARD_COLUMNS) :] == ["metric_cost", "metric_f1", "lr"]
+
+
+def test_a_configuration_of_which_a_run_diverged_ranks_last(tmp_path: Path) -> None:
+    runs = [*trial(0, [0.9], lr=0.5, seed=1), *trial(1, [0.6]), *trial(2, [], State.DIVERGED, lr=0.5, seed=2)]
+    folder = write_search(tmp_path / "search", [*runs, *trial(3, [0.7], State.STOPPED), *trial(4, [0.5], lr=0.2)])
+    frame = pd.read_parquet(folder / "leaderboard.parquet")
+    assert frame["number"].tolist() == [1, 4, 0, 3, 2]
+    assert frame["rank"].dropna().tolist() == [1, 2, 3]
+    ranking = Ranking(Goal.MAXIMIZE, History(read_events(folder)).trials.values())
+    assert [place.number for place in ranking.first()] == [1, 4, 0], "as the driver and confirm see it"
 
 
 def test_attempts_are_counted_and_the_last_node_shown(tmp_path: Path) -> None:

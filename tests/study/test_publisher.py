@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.leaderboard.logs import trial
 from tuner.facts.errors import ResultsHeldError
-from tuner.facts.records import Goal
+from tuner.facts.records import Goal, State
 from tuner.journal.history import History
 from tuner.leaderboard.info import SearchInfo
 from tuner.study.publisher import KeptCheckpoints, Publisher
@@ -29,3 +30,21 @@ def test_a_driver_that_was_taken_over_touches_neither_leaderboard_nor_checkpoint
             call()
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"]
     assert (tmp_path / "checkpoints/0/a1-e1").is_dir()
+
+
+def test_a_leader_that_was_lucky_leaves_its_checkpoint_to_the_next(tmp_path: Path) -> None:
+    kept = KeptCheckpoints(tmp_path / "checkpoints", keep=2, goal=Goal.MAXIMIZE)
+    events = [
+        *trial(0, [0.9], lr=0.5),
+        *trial(1, [0.6]),
+        *trial(2, [0.5], lr=0.2),
+        *trial(3, [], State.DIVERGED, lr=0.5),
+    ]
+    for number, ended in History(events).trials.items():
+        (tmp_path / f"checkpoints/{number}/a1-e1").mkdir(parents=True)
+        if number == 3:
+            assert sorted(kept.paths()) == [0, 1]
+        kept.ended(ended)
+    assert sorted(kept.paths()) == [1, 2]
+    kept.remove_dropped()
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["1", "2"]

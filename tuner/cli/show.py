@@ -130,6 +130,9 @@ def _facts(folder: Path, trial: TrialView) -> Iterator[tuple[str, str]]:
     if row["rank"] is not None:
         front = "" if row["pareto_rank"] is None else f", on Pareto front {row['pareto_rank']}"
         yield "rank", f"{row['rank']} of {trial.ranked}{front}"
+    if trial.other_runs:
+        runs = ", ".join(f"trial {number} {state}" for number, state in trial.other_runs.items())
+        yield "other runs", f"{runs} (the same configuration, other seeds)"
     if row["score"] is not None:
         yield "score", f"{spelled(row['score'])} ({info.metric}, to {info.goal}) at epoch {row['best_epoch']}"
         for metric in info.further:

@@ -8,6 +8,7 @@ from collections import Counter, deque
 from tuner.facts.records import State
 from tuner.journal.events import End
 from tuner.journal.history import Trial
+from tuner.journal.ranking import Ranking
 from tuner.search.ledger import Ledger
 from tuner.study.observer import Work
 
@@ -20,7 +21,7 @@ class Tally:
     def __init__(self, work: Work, ledger: Ledger) -> None:
         self.work = work
         self.ledger = ledger
-        self._best: tuple[float, int] | None = None
+        self._ranking = Ranking(work.metric.goal)
         self._epochs: deque[float] = deque()
         self._states: Counter[State] = Counter()
         self._began = time.monotonic()
@@ -79,18 +80,16 @@ class Tally:
 
     def best_text(self) -> str:
         """Return the best score so far in words."""
-        if self._best is None:
+        best = self._ranking.best
+        if best is None:
             return "no trial has completed yet"
-        return f"{self.work.metric.name} {self._best[0]:.4f} (trial {self._best[1]})"
+        return f"{self.work.metric.name} {best.score:.4f} (trial {best.number})"
 
     def is_best(self, number: int) -> bool:
         """Return whether a trial is the best so far, where that is what is looked for."""
-        return self.work.contest and self._best is not None and self._best[1] == number
+        best = self._ranking.best
+        return self.work.contest and best is not None and best.number == number
 
     def _count(self, trial: Trial) -> None:
         self._states[trial.state] += 1
-        report = trial.best(self.work.metric.goal)
-        if trial.state is not State.COMPLETED or report is None:
-            return
-        if self._best is None or self.work.metric.goal.better(report.score, self._best[0]):
-            self._best = (report.score, trial.number)
+        self._ranking.ended(trial)

@@ -29,6 +29,7 @@ class Origin(StrEnum):
 
     POINT = "point"
     RANDOM = "random"
+    REPLICATE = "replicate"
     SAMPLER = "sampler"
     WARM_START = "warm_start"
 
@@ -82,7 +83,12 @@ LEADERBOARD_COLUMNS: tuple[Column, ...] = (
     Column("search", "string", "Name of the search."),
     Column("trial_id", "string", "Name of the search and number of the trial, `<name>-<number>`."),
     Column("number", "Int64", "Number of the trial in the search, from 0 in the order of proposal."),
-    Column("rank", "Int64", "Place among the completed trials, 1 the best, ties by number; null for all others."),
+    Column(
+        "rank",
+        "Int64",
+        "Place among the completed trials, 1 the best, ties by number, those of a configuration of which a run diverged"
+        " last; null for all others.",
+    ),
     Column("state", "string", "running, interrupted, completed, stopped, diverged, out_of_memory or failed."),
     Column("stop_reason", "string", "Why the trial ended, such as budget, early_stop, asha, nan, error or timeout."),
     Column("score", "float64", "The search's metric at best_epoch; null for diverged and failed trials."),
@@ -99,7 +105,7 @@ LEADERBOARD_COLUMNS: tuple[Column, ...] = (
     Column("peak_memory_mb", "float64", "Largest memory of the trial: on a GPU allocated, on the CPU resident.", "MB"),
     Column("parameter_count", "Int64", "Trainable parameters of the model."),
     Column("seed", "Int64", "The trial's seed."),
-    Column("origin", "string", "Where the configuration came from: point, random, sampler or warm_start."),
+    Column("origin", "string", "Where the configuration came from: point, random, replicate, sampler or warm_start."),
     Column("attempts", "Int64", "Times the trial was started; above 1 after a lost process or a resume."),
     Column(
         "pareto_rank",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tuner.facts.configs import config_hash
 from tuner.facts.records import METRIC_PREFIX, State
 from tuner.journal.events import Epoch
 from tuner.journal.history import History, Trial
@@ -92,13 +92,6 @@ def _hyperparameters(trial: Trial, info: SearchInfo) -> dict[str, Any]:
     return {
         name: None if config.get(name) is None else _VALUE_AS[dtype](config[name]) for name, dtype in dtypes.items()
     }
-
-
-def config_hash(config: Mapping[str, Any]) -> str:
-    """Return 12 hexadecimal digits of the SHA-256 of a configuration's canonical JSON, its seed left out."""
-    without_seed = {name: value for name, value in config.items() if name != "seed"}
-    text = json.dumps(without_seed, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _last_checkpoint(trial: Trial) -> str | None:

@@ -126,8 +126,10 @@ def _ranked(table: Any, goal: Goal) -> Any:
     scored = pc.is_valid(table["score"])
     completed = pc.and_(pc.equal(table["state"], str(State.COMPLETED)), scored)
     stopped = pc.and_(pc.equal(table["state"], str(State.STOPPED)), scored)
+    diverged = pc.equal(table["state"], str(State.DIVERGED))
+    shaky = pc.is_in(table["config_hash"], table["config_hash"].filter(diverged))
     keys = {
-        "place": pc.if_else(completed, 0, pc.if_else(stopped, 1, 2)),
+        "place": pc.if_else(completed, pc.if_else(shaky, 1, 0), pc.if_else(stopped, 2, 3)),
         "score": pc.if_else(pc.or_(completed, stopped), table["score"], None),
         "number": table["number"],
     }

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from tuner.facts.errors import ResultsDamagedError, UsageError, relative_to_cwd
-from tuner.facts.records import Goal, State
+from tuner.facts.records import State
 from tuner.journal.events import Event, Start
 from tuner.journal.history import History
 from tuner.journal.links import regular_file
 from tuner.journal.lock import holder_of
 from tuner.journal.log import read_events
+from tuner.journal.ranking import Ranking
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.rung_correlation import RungCorrelation, rung_correlations
 from tuner.leaderboard.source import DAMAGE, SETTINGS_FILE
@@ -127,7 +128,7 @@ def _status(
     active = history.active_seconds + history.open_seconds
     if holder is not None and opened is not None and history.closed is None:
         active = history.active_seconds + max(0.0, now - opened.at)
-    score, number = _best(history, info.goal)
+    best = Ranking(info.goal, history.trials.values()).best
     search = settings["search"]
     trials = search["trials"] if opened is None else history.wanted
     times = [event.at for event in events if not isinstance(event, Start)]  # whose clock is another machine's
@@ -137,8 +138,8 @@ def _status(
         reason=None if holder is not None or history.closed is None else history.closed.reason,
         trials=trials,
         states=_states(history, live=holder is not None),
-        best_score=score,
-        best_trial=number,
+        best_score=None if best is None else best.score,
+        best_trial=None if best is None else best.number,
         slots=None if opened is None else opened.slots,
         began_at=times[0] if times else None,
         last_event_at=times[-1] if times else None,
@@ -161,15 +162,6 @@ def _states(history: History, *, live: bool) -> dict[str, int]:
     states = (State.INTERRUPTED if trial.end is None and not live else trial.state for trial in history.trials.values())
     counts = Counter(states)
     return {str(state): counts[state] for state in State if counts[state]}
-
-
-def _best(history: History, goal: Goal) -> tuple[float | None, int | None]:
-    best: tuple[float | None, int | None] = (None, None)
-    for trial in history.trials.values():
-        report = trial.best(goal) if trial.state is State.COMPLETED else None
-        if report is not None and (best[0] is None or goal.better(report.score, best[0])):
-            best = (report.score, trial.number)
-    return best
 
 
 def _seconds_left(history: History, trials: int, active: float, time_budget: float | None, now: float) -> float | None:

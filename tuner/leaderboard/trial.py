@@ -26,6 +26,7 @@ class TrialView:
         row: Its row of the leaderboard, column name to value.
         epochs: Its rows of epochs.parquet, oldest first.
         ranked: How many trials of the search have a rank.
+        other_runs: Number to state of the other trials with its configuration.
         alternatives: Name of each hyperparameter to the conditions under which it is active; empty where the search
             does not say. A row holds null where a hyperparameter is inactive and where null was drawn.
     """
@@ -34,6 +35,7 @@ class TrialView:
     row: Mapping[str, Any]
     epochs: tuple[Mapping[str, Any], ...]
     ranked: int
+    other_runs: Mapping[int, str]
     alternatives: Mapping[str, tuple[Alternative, ...]]
 
     @property
@@ -69,7 +71,9 @@ def load_trial(folder: Path, number: int) -> TrialView:
         raise UsageError(f"{relative_to_cwd(folder)} has no trial {number}; it has {trials} trials, from 0 on")
     epochs = top(epochs_of(folder), 0, where=condition, sort="epoch", descending=False).table.to_pylist()
     rank = source.read(["rank"]).column("rank")
-    return TrialView(source.info, found[0], tuple(epochs), len(rank) - rank.null_count, _alternatives(folder))
+    same = top(source, 0, where=f"config_hash == '{found[0]['config_hash']}'", sort="number", descending=False)
+    others = {row["number"]: row["state"] for row in same.table.to_pylist() if row["number"] != number}
+    return TrialView(source.info, found[0], tuple(epochs), len(rank) - rank.null_count, others, _alternatives(folder))
 
 
 def ranked_configs(folder: Path) -> tuple[SearchInfo, list[dict[str, Any]]]:
@@ -81,7 +85,7 @@ def ranked_configs(folder: Path) -> tuple[SearchInfo, list[dict[str, Any]]]:
     table = source.read(["rank", "seed", *(name for name in source.info.hyperparameters if name != "seed")])
     rows = sorted((row for row in table.to_pylist() if row["rank"] is not None), key=lambda row: int(row["rank"]))
     alternatives = _alternatives(folder)
-    configs = (TrialView(source.info, row, (), len(rows), alternatives).config for row in rows)
+    configs = (TrialView(source.info, row, (), len(rows), {}, alternatives).config for row in rows)
     return source.info, [
         {name: value for name, value in config.items() if name in source.info.hyperparameters} for config in configs
     ]

@@ -19,6 +19,7 @@ from tuner.facts.seeds import derived_seed
 from tuner.journal.events import Add, Ask, End, Epoch, Event, Rung
 from tuner.journal.history import Trial
 from tuner.journal.objectives import objectives_of
+from tuner.search.replicates import Replicates
 from tuner.search.samplers.random import Random
 from tuner.search.samplers.registry import SAMPLERS
 from tuner.search.samplers.sampler import Begun, Outcome, Question, Result, Sampler
@@ -57,6 +58,7 @@ class Proposer:
         points: Sequence[Mapping[str, Any]] = (),
         warm_points: Sequence[Mapping[str, Any]] = (),
         options: Mapping[str, Any] | None = None,
+        replicates: int = 1,
     ) -> None:
         """Start over an empty log.
 
@@ -69,6 +71,7 @@ class Proposer:
             points: Configurations to begin with; what a partial one leaves open is sampled.
             warm_points: As ``points``, of earlier searches: after those, every other trial.
             options: The sampler's settings; None for their defaults.
+            replicates: How often a configuration that leads runs where trials diverge; see ``Replicates``.
         """
         self._space = space
         # An earlier search of the same seed drew at random what this one would: it is to draw something else.
@@ -85,12 +88,16 @@ class Proposer:
         self._worst: tuple[float, ...] | None = None  # of each metric, so far
         self._unscored: list[int] = []
         self._additions: list[Mapping[str, Any]] = []  # those that wait
-        self._added = 0  # those that were proposed
+        self._out_of_turn = 0  # those that were proposed, and replicates
+        # Where the seed is searched, a run with another one is another configuration.
+        self._replicates = Replicates(goal, 1 if "seed" in space.parameters else replicates)
 
     @property
     def exhausted(self) -> bool:
-        """Whether every configuration of a finite space has been proposed, and none waits that was given."""
-        return self._size is not None and len(self._seen) >= self._size and not self._additions
+        """Whether every configuration of a finite space has been proposed, and none waits that was given or leads."""
+        if self._size is None or len(self._seen) < self._size:
+            return False
+        return not self._additions and self._replicates.wanted is None
 
     def observe(self, event: Event) -> None:
         """Take in the log's next event that counts."""
@@ -117,7 +124,10 @@ class Proposer:
             given = self._complete(n, self._additions[0])
             if given is not None:
                 return Proposal(given, Origin.POINT)
-        point, origin_of_point = self._given(n - self._added)
+        place = n - self._out_of_turn
+        if place >= len(self._points) and (leading := self._replicates.wanted) is not None:
+            return Proposal(leading, Origin.REPLICATE)
+        point, origin_of_point = self._given(place)
         origin = self.sampler.origin
         config = self._draw(self.sampler, n, point, self.sampler.patience)
         if config is None:
@@ -127,7 +137,7 @@ class Proposer:
         return Proposal(config, origin)
 
     def _given(self, place: int) -> tuple[Mapping[str, Any], Origin]:
-        """Return what the trial at a place begins with, additions not counted, and where that came from."""
+        """Return what the trial at a place begins with, those out of turn not counted, and where that came from."""
         if place < len(self._points):
             return self._points[place], Origin.POINT
         # The trials between them are the sampler's own: an earlier search that misleads is not all that it learns from.
@@ -188,10 +198,11 @@ class Proposer:
         """Take in that a trial was proposed whose configuration does not lie in the space."""
         if self._additions:
             self._additions.pop(0)
-            self._added += 1
+            self._out_of_turn += 1
 
     def _begin(self, ask: Ask) -> None:
         self.pass_over()
+        self._out_of_turn += ask.origin is Origin.REPLICATE
         choices: dict[str, tuple[Domain, Any]] = {}
 
         def retrace(key: str, domain: Domain) -> Any:
@@ -199,6 +210,7 @@ class Proposer:
             return choices[key][1]
 
         self._running[ask.n] = Trial(ask)
+        self._replicates.begun(ask)
         config = self._space.configure(retrace)
         self._seen.add(_identity(config))
         self.sampler.begin(Begun(ask.n, ask.origin, choices))
@@ -222,6 +234,8 @@ class Proposer:
         An infrastructure's failure says nothing about the configuration.
         """
         trial = self._running.pop(end.n)
+        trial.end = end
+        self._replicates.ended(trial)
         values = objectives_of(trial, self._metrics)
         match end.state:
             case State.COMPLETED if values is not None:

@@ -282,7 +282,7 @@ class _Reading:
         if parameters.good:
             place = self._place(section, "algorithm")
             check_sampler(section, options, self._report, space=space, entries=parameters.entries, place=place)
-        values = {name: section.values[name] for name in ("algorithm", "trials", "seed", *LIMIT_NAMES)}
+        values = {name: section.values[name] for name in ("algorithm", "trials", "seed", "replicates", *LIMIT_NAMES)}
         return Search(**values, points=points, options=options, warm_start=warm_start)
 
     def _scheduler(self, section: Section, parameters: ParametersSection) -> Scheduler:

@@ -59,6 +59,7 @@ class Search:
         epoch_budget: Epochs of all trials together; None for no limit.
         gpu_hours: Hours of GPUs that trials hold; None for no limit.
         min_improvement: Smallest expected improvement, in the metric's unit, that is worth a trial; None for any.
+        replicates: How often a configuration that leads runs where trials diverge.
         options: The settings of the sampler that apply to it and not to all.
     """
 
@@ -71,6 +72,7 @@ class Search:
     epoch_budget: int | None = None
     gpu_hours: float | None = None
     min_improvement: float | None = None
+    replicates: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -62,6 +62,11 @@ SECTIONS: Mapping[str, Mapping[str, Field]] = {
         *SAMPLER_FIELDS,
         _count("trials", 64, "How many trials."),
         _count("seed", 0, "From which everything random comes.", 0, MAX_SEED),
+        _count(
+            "replicates",
+            5,
+            "Runs of a configuration that leads, on other seeds, where a tenth of the trials diverge; 1 is no other.",
+        ),
         _duration("time_budget", "Active time; null is no limit."),
         _count("epoch_budget", None, "Epochs of all trials together; null is no limit.", maximum=10**15),
         Field(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tuner.facts.configs import without_seed
 from tuner.facts.errors import UsageError, relative_to_cwd
 from tuner.hyperparameters.regularizers import switched_on, without
 from tuner.hyperparameters.table import resolve
@@ -22,7 +23,7 @@ from tuner.study.comparison import Comparison, Configuration, fresh_seeds
 from tuner.study.folder import Folder
 from tuner.study.observer import Observer
 from tuner.study.paired import Difference, Verdict
-from tuner.study.run_results import Results, judged, results, spelled_difference, without_seed
+from tuner.study.run_results import Results, judged, results, spelled_difference
 from tuner.study.stored import stored_search
 from tuner.study.summary import summarized
 

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from tuner.datasets.split import Reserved
+from tuner.facts.configs import config_hash, without_seed
 from tuner.facts.errors import UsageError, relative_to_cwd
-from tuner.facts.records import Goal, State
+from tuner.facts.records import Goal
 from tuner.facts.seeds import derived_seed
 from tuner.hyperparameters.table import applying
 from tuner.journal.history import History, Trial
 from tuner.journal.lock import refuse_if_held
+from tuner.journal.ranking import Ranking
 from tuner.journal.storage import write_json
 from tuner.space.searchfile import Data, SearchFile
 from tuner.study.bias_variance import decompose
@@ -27,7 +29,7 @@ from tuner.study.default import default_configuration
 from tuner.study.folder import Folder
 from tuner.study.observer import Observer
 from tuner.study.paired import Difference, Verdict
-from tuner.study.run_results import Results, best_score, judged, results, spelled_difference, without_seed
+from tuner.study.run_results import Results, best_score, judged, results, spelled_difference
 from tuner.study.stored import stored_search
 
 FILE_NAME = "confirm.json"
@@ -60,13 +62,13 @@ def confirm(
     refuse_if_held(path)
     file = stored_search(folder, overrides)
     history = folder.history()
-    winners = best_trials(history, file.metric.goal, top)
+    winners = _winners(history, file.metric.goal, top)
     if not winners:
         raise UsageError(f"{relative_to_cwd(path)} has no completed trial to confirm")
     if history.unfinished:
         observer.notice(f"{file.name}: not all of its trials have ended; these are the best so far")
     if len(winners) < top:
-        observer.notice(f"{file.name}: only {len(winners)} trials have completed")
+        observer.notice(f"{file.name}: only {len(winners)} configurations have completed")
     comparison = _comparison(folder, file, history, winners, seeds)
     compared = compare(comparison, address=address, observer=observer)
     if not comparison.done:
@@ -76,14 +78,12 @@ def confirm(
     return compared, record
 
 
-def best_trials(history: History, goal: Goal, count: int) -> list[Trial]:
-    """Return the completed trials with the best scores, ties by number."""
-    scored = [
-        (report.score if goal is Goal.MINIMIZE else -report.score, trial.number, trial)
-        for trial in history.trials.values()
-        if trial.state is State.COMPLETED and (report := trial.best(goal)) is not None
-    ]
-    return [trial for _, _, trial in sorted(scored)[:count]]
+def _winners(history: History, goal: Goal, count: int) -> list[Trial]:
+    """Return the best trials, one of each configuration."""
+    found: dict[str, Trial] = {}
+    for place in Ranking(goal, history.trials.values()).first():
+        found.setdefault(config_hash(place.config), history.trials[place.number])
+    return list(found.values())[:count]
 
 
 def _comparison(folder: Folder, file: SearchFile, history: History, winners: Sequence[Trial], seeds: int) -> Comparison:

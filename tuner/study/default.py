@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tuner.facts.configs import without_seed
 from tuner.facts.errors import UsageError
 from tuner.facts.records import Origin
 from tuner.hyperparameters.table import FIELDS, applying, resolve
@@ -12,7 +13,6 @@ from tuner.journal.history import History
 from tuner.space.domains import Constant
 from tuner.space.searchfile import SearchFile
 from tuner.space.space import Space
-from tuner.study.run_results import without_seed
 
 
 def default_configuration(file: SearchFile, history: History) -> dict[str, Any]:

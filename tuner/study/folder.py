@@ -30,6 +30,7 @@ MAY_DIFFER = frozenset(
         "search.epoch_budget",
         "search.gpu_hours",
         "search.min_improvement",
+        "search.replicates",
         "resources.max_concurrent",
         "resources.cpus_per_trial",
         "resources.gpus_per_trial",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from bisect import insort
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tuner.facts.records import Goal, State
+from tuner.facts.records import Goal
 from tuner.journal.events import End, Event
 from tuner.journal.history import Trial
+from tuner.journal.ranking import Ranking
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.rows import EndedRows
 from tuner.leaderboard.write import write_results
@@ -33,40 +33,37 @@ class KeptCheckpoints:
         self._store = store_of(root)
         self._folder = root.name
         self._keep = keep
-        self._goal = goal
-        self._best: list[tuple[float, int]] = []
+        self._ranking = Ranking(goal)
+        self._best: tuple[int, ...] = ()
         self._dropped: list[int] = []
         self._epochs: dict[int, int] = {}
         self._paths: dict[int, str] = {}
 
     def ended(self, trial: Trial) -> None:
         """Called for every ended trial once: decide what is not among the best."""
-        report = trial.best(self._goal) if trial.state is State.COMPLETED else None
-        if report is None:
-            self._dropped.append(trial.number)
-            return
+        self._ranking.ended(trial)
         self._epochs[trial.number] = trial.last_epoch
-        # Ascending means better first, and of equals the earlier trial.
-        insort(self._best, (-report.score if self._goal is Goal.MAXIMIZE else report.score, trial.number))
-        while len(self._best) > self._keep:
-            self._dropped.append(self._best.pop()[1])
+        best = tuple(place.number for place in self._ranking.first(self._keep))
+        self._dropped += {*self._best, trial.number} - {*best}
+        self._best = best
 
     def remove_dropped(self) -> None:
         """Remove what is not among the best any more; what takes too long waits for another call or ``tidy``."""
         began = time.monotonic()
         while self._dropped and time.monotonic() - began < _REMOVING_SECONDS:
-            self._store.remove_trial(self._dropped.pop())
+            number = self._dropped.pop()
+            if number not in self._best:  # another's divergence may have made it one of the best again
+                self._store.remove_trial(number)
 
     def paths(self) -> dict[int, str]:
         """Return number to path, relative to the search's folder, of the kept checkpoints that exist."""
-        best = [number for _, number in tuple(self._best)]
-        self._paths = {number: path for number in best if (path := self._paths.get(number) or self._path(number))}
+        self._paths = {number: path for number in self._best if (path := self._paths.get(number) or self._path(number))}
         return dict(self._paths)
 
     def tidy(self, unfinished: Iterable[Trial]) -> None:
         """Called when nothing runs: remove leftovers of any kind; what can be resumed stays."""
         self._dropped.clear()
-        best = {number: self._epochs[number] for _, number in self._best}
+        best = {number: self._epochs[number] for number in self._best}
         self._store.keep_only(best | {trial.number: trial.last_epoch for trial in unfinished})
 
     def _path(self, number: int) -> str | None:

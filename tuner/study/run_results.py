@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,11 +64,6 @@ def results(comparison: Comparison) -> list[Results]:
         assert len(trials) == len(comparison.seeds), "a finished comparison has every run"
         found.append(Results(configuration, trials, comparison.file.metric.goal))
     return found
-
-
-def without_seed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration without its seed."""
-    return {name: value for name, value in config.items() if name != "seed"}
 
 
 def best_score(trial: Trial, goal: Goal) -> float | None:

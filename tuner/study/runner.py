@@ -226,6 +226,7 @@ def _proposer(file: SearchFile, stages: Sequence[Stage], warm_points: Sequence[M
             points=search.points,
             warm_points=warm_points,
             options=search.options,
+            replicates=search.replicates,
         )
 
     return over(file.space) if len(stages) == 1 else Stages(stages, over)
