@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,22 +22,36 @@ def pareto_ranks(values: Any, goals: Sequence[Goal]) -> Any:
     """
     losses = np.asarray(values, dtype=np.float64).reshape(-1, len(goals))
     losses = losses * [-1.0 if goal is Goal.MAXIMIZE else 1.0 for goal in goals]
-    ranks = np.zeros(len(losses), dtype=np.int64)
-    left = np.lexsort(losses.T[::-1])  # none is dominated by a later one
-    rank = 0
-    while len(left):
-        rank += 1
-        ranks[left[_front(losses[left])]] = rank
-        left = left[ranks[left] == 0]
+    points, places = np.unique(losses, axis=0, return_inverse=True)  # in lexicographic order
+    ranks = _ranks_of_pairs(points) if len(goals) == 2 else _ranks(points)
+    return ranks[places.reshape(-1)]
+
+
+def _ranks(points: Any) -> Any:
+    """Return the fronts of different points in lexicographic order, so that none is dominated by a later one.
+
+    A point's front comes after the last of those whose points dominate it.
+    """
+    ranks = np.zeros(len(points), dtype=np.int64)
+    columns = np.ascontiguousarray(points.T[1:])
+    for place in range(len(points)):
+        dominating = np.ones(place, dtype=bool)
+        for column in columns:
+            dominating &= column[:place] <= column[place]
+        ranks[place] = 1 + ranks[:place].max(where=dominating, initial=0)
     return ranks
 
 
-def _front(losses: Any) -> Any:
-    """Return the positions of the points that no other dominates; points in lexicographic order."""
-    found = np.arange(len(losses))
-    place = 0
-    while place < len(found):
-        point, others = losses[found[place]], losses[found]
-        found = found[~(np.all(others >= point, axis=1) & np.any(others > point, axis=1))]
-        place += 1
-    return found
+def _ranks_of_pairs(points: Any) -> Any:
+    """Return the same where there are two metrics.
+
+    Of the points so far, the last one of each front is its best in the second metric, and these rise with the fronts:
+    those that dominate a point end where it would be inserted.
+    """
+    best: list[float] = []
+    ranks = np.zeros(len(points), dtype=np.int64)
+    for place, value in enumerate(points[:, 1].tolist()):
+        front = bisect_right(best, value)
+        best[front : front + 1] = [value]
+        ranks[place] = front + 1
+    return ranks
