@@ -15,8 +15,8 @@ from tuner.facts.records import Goal, Metric, State
 from tuner.journal.events import Open
 from tuner.journal.history import History
 from tuner.journal.objectives import objectives_of
+from tuner.journal.pareto import pareto_ranks
 from tuner.leaderboard.info import SearchInfo
-from tuner.leaderboard.pareto import pareto_ranks
 from tuner.leaderboard.row import row_of
 from tuner.leaderboard.schema import column_of
 

@@ -20,9 +20,9 @@ from tuner.facts.records import (
     State,
 )
 from tuner.journal.history import History, Trial
+from tuner.journal.pareto import pareto_ranks
 from tuner.journal.reports import Reports
 from tuner.leaderboard.info import SearchInfo
-from tuner.leaderboard.pareto import pareto_ranks
 from tuner.leaderboard.row import row_of
 from tuner.leaderboard.schema import FORMAT_VERSION, arrow_schema, column_of, leaderboard_columns
 
