@@ -31,7 +31,7 @@ from search_quality_page import DOCS, PAGE, RECORDS, epochs_to, page, plots, wor
 
 from tuner.facts.records import Goal
 from tuner.hyperparameters.table import TRAINABLES
-from tuner.journal.events import Ask, Rung, encode
+from tuner.journal.events import Ask, Rung, encode, values_of
 from tuner.journal.log import Log, events_of, open_log
 from tuner.journal.storage import FileStorage
 from tuner.leaderboard.info import SearchInfo
@@ -148,7 +148,7 @@ def product(storage: Any, workers: int = 4) -> Product:
 
 
 def untimed(data: bytes) -> list[dict[str, Any]]:
-    return [{key: value for key, value in vars(event).items() if key != "at"} for event in events_of(data)]
+    return [{key: value for key, value in values_of(event).items() if key != "at"} for event in events_of(data)]
 
 
 def test_the_replay_is_what_the_product_makes_of_its_log(tmp_path: Path) -> None:

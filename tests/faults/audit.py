@@ -22,8 +22,9 @@ from tuner.hyperparameters.table import TRAINABLES
 from tuner.journal.events import Ask, End, Epoch, Event, Rung
 from tuner.journal.history import History, Trial
 from tuner.journal.log import read_events
+from tuner.leaderboard.epochs import epochs_table
 from tuner.leaderboard.info import SearchInfo
-from tuner.leaderboard.rows import epochs_table, leaderboard_table
+from tuner.leaderboard.rows import leaderboard_table
 from tuner.search.proposer import Proposer
 from tuner.search.schedulers.registry import scheduler_of
 from tuner.space.read import read_search_file

@@ -15,8 +15,8 @@ from tuner.facts.records import Goal, Metric, State
 from tuner.journal.events import Open
 from tuner.journal.history import History
 from tuner.journal.objectives import objectives_of
+from tuner.journal.pareto import pareto_ranks
 from tuner.leaderboard.info import SearchInfo
-from tuner.leaderboard.pareto import pareto_ranks
 from tuner.leaderboard.row import row_of
 from tuner.leaderboard.schema import column_of
 
@@ -45,9 +45,10 @@ def by_definition(points: list[tuple[float, ...]], goals: list[Goal]) -> list[in
 @pytest.mark.parametrize("goals", [[UP], [UP, DOWN], [DOWN, DOWN], [UP, DOWN, UP], [DOWN] * 4])
 def test_fronts_are_those_of_the_definition_equals_and_ties_included(goals: list[Goal]) -> None:
     chance = random.Random(len(goals))
-    for count in (0, 1, 2, 40):
-        points = [tuple(float(chance.randrange(6)) for _ in goals) for _ in range(count)]
-        assert pareto_ranks(points, goals).tolist() == by_definition(points, goals)
+    for count in (0, 1, 2, 40, 60):
+        for draw in (lambda: float(chance.randrange(-3, 3)), chance.random):
+            points = [tuple(draw() for _ in goals) for _ in range(count)]
+            assert pareto_ranks(points, goals).tolist() == by_definition(points, goals)
 
 
 @pytest.fixture

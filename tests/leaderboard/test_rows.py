@@ -18,7 +18,7 @@ from tuner.journal.log import read_events
 from tuner.journal.ranking import Ranking
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.row import row_of
-from tuner.leaderboard.rows import EndedRows, epochs_table, leaderboard_table
+from tuner.leaderboard.rows import EndedRows, leaderboard_table
 
 
 @pytest.fixture(scope="module")
@@ -207,8 +207,21 @@ def test_tables_that_grow_with_a_search_are_those_made_at_once() -> None:
         kept = {number: f"checkpoints/{number}/a1-e1" for number in range(count % 3)}
         grown = leaderboard_table(history, INFO, live=True, kept=kept, ended=ended)
         assert grown.equals(leaderboard_table(history, INFO, live=True, kept=kept), check_metadata=True)
-        grown = epochs_table(history, INFO, ended)
-        assert grown.equals(epochs_table(history, INFO), check_metadata=True)
+
+
+def test_trials_that_report_different_numbers_share_the_table_of_epochs(tmp_path: Path) -> None:
+    other = trial(1, [0.2], None, metrics={"extra": 1.5, "epoch_seconds": 0.0, "images_per_second": None})
+    events = [Open(at=NOON, slots=1, trials=2), *trial(0, [0.1, 0.3], metrics={"epoch_seconds": 9.5}), *other]
+    frame = pd.read_parquet(write_search(tmp_path / "demo", events) / "epochs.parquet")
+    assert list(zip(frame["trial_id"], frame["epoch"], frame["attempt"], frame["score"], strict=True)) == [
+        *(("demo-0", 1, 1, 0.1), ("demo-0", 2, 1, 0.3), ("demo-1", 1, 1, 0.2)),
+    ]
+    assert list(frame["val_accuracy"]) == list(frame["score"]) and list(frame["val_loss"]) == [0.9, 0.7, 0.8]
+    assert list(frame["epoch_seconds"]) == [9.5, 9.5, 10.0], "what was reported, otherwise what was measured"
+    assert frame["metric_extra"].isna().tolist() == [True, True, False]
+    assert frame["images_per_second"].isna().tolist() == [False, False, True]
+    assert frame["lr_now"].isna().all()
+    assert frame.loc[1, "reported_at"] == pd.Timestamp(NOON + 22, unit="s", tz="UTC")
 
 
 def test_the_row_of_a_trial_that_has_ended_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:

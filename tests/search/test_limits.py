@@ -5,17 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.search.simulation import COMPLETED, EPOCHS, Simulation
-from tuner.search.limits import LIMITS, Standing, reached
+from tuner.search.limits import LIMITS, reached
 from tuner.space.searchfile import LIMIT_NAMES
 
 
-def test_every_limit_of_the_search_file_is_one() -> None:
+def test_every_limit_of_the_search_file_is_one(tmp_path: Path) -> None:
     assert tuple(LIMITS) == LIMIT_NAMES
-    standing = Standing(seconds=9.0, epochs=9, gpu_hours=9.0, expected_improvement=0.01)
+    simulation = Simulation(tmp_path, trials=20, gpus=1.0, algorithm="random", scheduler="none")
+    standing = simulation.run().standing
+    assert standing.expected_improvement is not None
+    counted = {
+        "time_budget": standing.seconds,
+        "epoch_budget": standing.epochs,
+        "gpu_hours": standing.gpu_hours,
+        "min_improvement": standing.expected_improvement,
+    }
     assert reached(dict.fromkeys(LIMITS), standing) is None
-    for name in LIMITS:
-        assert reached({name: 8 if name != "min_improvement" else 0.02}, standing) == name
-        assert reached({name: 10 if name != "min_improvement" else 0.005}, standing) is None
+    for name, value in counted.items():
+        assert value > 0
+        short, ample = (0.9, 1.1) if name != "min_improvement" else (1.1, 0.9)
+        assert reached({name: short * value}, standing) == name
+        assert reached({name: ample * value}, standing) is None
 
 
 def test_epochs_of_all_trials_and_drivers_count(tmp_path: Path) -> None:

@@ -56,6 +56,24 @@ def test_the_best_results_stay(goal: Goal, best: type[max]) -> None:
     assert best(completed) == best(whole[0::3])  # every third completed; the others rank below
 
 
+def test_of_several_metrics_the_first_fronts_stay() -> None:
+    sampler = Short(Question(SPACE, 0, Goal.MAXIMIZE, (Goal.MINIMIZE,)), n_startup_trials=5, n_ei_candidates=24)
+    drawn = random.Random(0)
+    on_the_front = []
+    for n in range(200):
+        x = drawn.random()
+        sampler.begin(Begun(n, Origin.RANDOM, {"x": (RANGE, x)}))
+        if n % 3 == 0:
+            sampler.finish(Result(n, Outcome.STOPPED, 2.0, epoch=n % 2 + 1))
+            continue
+        best = n % 40 == 1  # none of these dominates another, and each all others
+        on_the_front += [x] if best else []
+        sampler.finish(Result(n, Outcome.COMPLETED, x + best, further=(x - best,)))
+    assert 20 <= len(results(sampler)) < 40
+    assert set(on_the_front) <= set(results(sampler)) and len(on_the_front) > 2
+    assert sampler.study.get_trials(states=(TrialState.PRUNED,)), "what was stopped says where not to look"
+
+
 def test_a_trial_that_runs_meanwhile_is_told_to_the_new_study() -> None:
     sampler = told(40, running=2)
     sampler.finish(Result(1, Outcome.COMPLETED, 5.0))

@@ -152,7 +152,9 @@ def _looks() -> Iterator[None]:
 
 
 def _record(event: Event) -> dict[str, Any]:
-    return {"type": event.type, **vars(event)}
+    from tuner.journal.events import values_of
+
+    return {"type": event.type, **values_of(event)}
 
 
 def _line(event: Event, info: SearchInfo, nodes: Mapping[str, int]) -> str:

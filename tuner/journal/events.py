@@ -21,7 +21,7 @@ FORMAT_VERSION = 1
 _TAIL_LENGTH = len(b',"crc":"00000000"}')
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
     """One fact about a search. ``n`` and ``attempt`` are null for facts about the search as a whole."""
 
@@ -32,7 +32,7 @@ class Event:
     attempt: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Open(Event):
     """A driver took the search up: the first one, or one that resumed it.
 
@@ -49,7 +49,7 @@ class Open(Event):
     gpus: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Ask(Event):
     """A configuration was proposed; its first attempt may start once this is on disk."""
 
@@ -61,7 +61,7 @@ class Ask(Event):
     origin: Origin
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Retry(Event):
     """A further attempt may start, because the one before was lost with its process or its driver."""
 
@@ -73,7 +73,7 @@ class Retry(Event):
     lost: bool
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Start(Event):
     """A worker told that an attempt began; ``at`` is the worker's clock."""
 
@@ -85,7 +85,7 @@ class Start(Event):
     device: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Epoch(Event):
     """One report of a trial.
 
@@ -110,7 +110,7 @@ class Epoch(Event):
     checkpoint: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Rung(Event):
     """The scheduler judged a trial at a rung."""
 
@@ -123,7 +123,7 @@ class Rung(Event):
     decision: Decision
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class End(Event):
     """A trial ended for good."""
 
@@ -136,7 +136,7 @@ class End(Event):
     error: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Extend(Event):
     """More trials are wanted than before.
 
@@ -151,7 +151,7 @@ class Extend(Event):
     request: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Add(Event):
     """A configuration was given to a search that had begun; the next proposals are those given, in order.
 
@@ -168,7 +168,7 @@ class Add(Event):
     request: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Respace(Event):
     """The search's space changed; what it is stands in search.json.
 
@@ -183,7 +183,7 @@ class Respace(Event):
     renamed: dict[str, str]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Close(Event):
     """A driver let go of the search in good order; ``seconds`` is how long it had been at it."""
 
@@ -208,13 +208,18 @@ for _fields in _FIELDS.values():
     _fields["at"] = moment
 
 
+def values_of(event: Event) -> dict[str, Any]:
+    """Return an event's values by name, in the order of its line."""
+    return {name: getattr(event, name) for name in _FIELDS[event.type]}
+
+
 def encode(event: Event) -> bytes:
     """Return an event's line, newline included.
 
     Raises:
         ValueError: A number in it is not finite, or a value is not JSON.
     """
-    record: dict[str, Any] = {"v": FORMAT_VERSION, "type": event.type, **vars(event)}
+    record: dict[str, Any] = {"v": FORMAT_VERSION, "type": event.type, **values_of(event)}
     try:
         body = json.dumps(record, allow_nan=False, separators=(",", ":")).encode()
     except TypeError as error:

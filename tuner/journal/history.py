@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 
 from tuner.facts.records import Decision, Goal, State
 from tuner.journal.events import Add, Ask, Close, End, Epoch, Event, Extend, Open, Respace, Retry, Rung, Start
+from tuner.journal.reports import Reports
 
 
-@dataclass
+@dataclass(slots=True)
 class Trial:
     """One trial so far.
 
@@ -22,7 +23,7 @@ class Trial:
         attempt: The attempt that counts, from 1.
         lost: Attempts that died with their process (a resume of the search is none).
         starts: What each attempt that began told, oldest first.
-        epochs: Reports by epoch, each from the first attempt that reported it.
+        epochs: Reports by epoch, each from the first attempt that reported it; ``Reports`` once it has ended.
         rungs: Decisions, oldest first.
         end: How it ended, or None.
     """
@@ -31,7 +32,7 @@ class Trial:
     attempt: int = 1
     lost: int = 0
     starts: list[Start] = field(default_factory=list)
-    epochs: dict[int, Epoch] = field(default_factory=dict)
+    epochs: dict[int, Epoch] | Reports = field(default_factory=dict)
     rungs: list[Rung] = field(default_factory=list)
     end: End | None = None
 
@@ -51,9 +52,19 @@ class Trial:
         return max(self.epochs, default=0)
 
     @property
+    def packed(self) -> Reports:
+        """Its reports as those of a trial that has ended are held."""
+        return self.epochs if isinstance(self.epochs, Reports) else Reports(self.number, self.epochs)
+
+    @property
     def stop_decision(self) -> Rung | None:
         """The decision to stop it, or None."""
         return next((rung for rung in self.rungs if rung.decision is Decision.STOP), None)
+
+    def report(self, event: Epoch) -> None:
+        """Take in a report, while it has not ended."""
+        assert isinstance(self.epochs, dict)
+        self.epochs[event.epoch] = event
 
     def copied(self) -> Trial:
         """Return a copy that later events do not change."""
@@ -137,12 +148,12 @@ class History:
                 trial.starts.append(event)
                 self.nodes.setdefault(event.node, len(self.nodes) + 1)
             case Epoch():
-                trial.epochs[event.epoch] = event
+                trial.report(event)
                 self.epochs += 1
             case Rung():
                 trial.rungs.append(event)
             case End():
-                trial.end = event
+                trial.end, trial.epochs = event, trial.packed
                 self._let_go(event.n, event.at)
         return True
 

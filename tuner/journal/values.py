@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -38,7 +39,12 @@ def _instance(kind: type[T]) -> Callable[[Any], T]:
 
 
 def _numbers(value: Any) -> dict[str, float | None]:
-    return {name: or_none(_number)(item) for name, item in _instance(dict)(value).items()}
+    return {name: or_none(_number)(item) for name, item in _config(value).items()}
+
+
+def _config(value: Any) -> dict[str, Any]:
+    """Return a mapping whose names are one object each: a long log names the same things in all its lines."""
+    return {sys.intern(name): item for name, item in _instance(dict)(value).items()}
 
 
 def _texts(value: Any) -> dict[str, str]:
@@ -73,7 +79,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "str": _instance(str),
     "str | None": or_none(_instance(str)),
     "bool": _instance(bool),
-    "dict[str, Any]": _instance(dict),
+    "dict[str, Any]": _config,
     "dict[str, float | None]": _numbers,
     "dict[str, str]": _texts,
     "Origin": Origin,

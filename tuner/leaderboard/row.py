@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tuner.facts.configs import config_hash
@@ -14,6 +15,8 @@ from tuner.journal.objectives import SUMS, train_seconds
 from tuner.leaderboard.info import SearchInfo
 
 _UNSCORED = frozenset({State.DIVERGED, State.OUT_OF_MEMORY, State.FAILED})
+#: Of a second: the unit of a timestamp column.
+MICROSECONDS = 1e6
 #: Columns of the leaderboard that hold a report's value at best_epoch under the report's own name.
 _AT_BEST_EPOCH = ("val_accuracy", "val_loss", "train_accuracy", "train_loss", "generalization_gap")
 
@@ -32,6 +35,7 @@ def row_of(trial: Trial, history: History, info: SearchInfo, *, live: bool) -> d
 
     ``checkpoint`` is the last one that was reported.
     """
+    trial = replace(trial, epochs=dict(trial.epochs))  # each report is looked at several times
     state = trial.state if live or trial.end is not None else State.INTERRUPTED
     return {
         "search": info.name,
@@ -105,4 +109,4 @@ def _in_order(trial: Trial) -> list[Epoch]:
 
 def timestamp(seconds: float) -> int:
     """Return seconds since the epoch in the unit of a timestamp column."""
-    return round(seconds * 1e6)
+    return round(seconds * MICROSECONDS)

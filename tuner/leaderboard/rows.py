@@ -1,4 +1,4 @@
-"""The rows of the leaderboard and of its epochs, as pure functions of what the log says happened."""
+"""The rows of the leaderboard, as a pure function of what the log says happened."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tuner.facts.records import (
-    EPOCH_COLUMNS,
     LEADERBOARD_COLUMNS,
-    METRIC_PREFIX,
     REPORT_NAMES,
     SUMMED_UP,
     Column,
@@ -22,14 +20,18 @@ from tuner.facts.records import (
     State,
 )
 from tuner.journal.history import History, Trial
+from tuner.journal.pareto import pareto_ranks
+from tuner.journal.reports import Reports
 from tuner.leaderboard.info import SearchInfo
-from tuner.leaderboard.pareto import pareto_ranks
-from tuner.leaderboard.row import row_of, timestamp
-from tuner.leaderboard.schema import FORMAT_VERSION, arrow_schema, column_of, epoch_columns, leaderboard_columns
+from tuner.leaderboard.row import row_of
+from tuner.leaderboard.schema import FORMAT_VERSION, arrow_schema, column_of, leaderboard_columns
 
 
-class _Grown:
-    """The rows of trials that have ended, made once, in a table that grows with them."""
+class EndedRows:
+    """The rows of trials that have ended, for a driver that makes the leaderboard of a search again and again.
+
+    They never change again, and at ten thousand trials to make them anew would cost the driver a second each time.
+    """
 
     def __init__(self) -> None:
         self._numbers: set[int] = set()
@@ -43,18 +45,6 @@ class _Grown:
         self._numbers.update(trial.number for trial in ended)
         self._rows = pa.concat_tables([self._rows, make(ended)]).combine_chunks()
         return pa.concat_tables([self._rows, make(trial for trial in trials if trial.end is None)])
-
-
-class EndedRows:
-    """What was made of trials that have ended, for a driver that makes both tables of a search again and again.
-
-    It never changes again, and at ten thousand trials to make it anew would cost the driver a second each time.
-    """
-
-    def __init__(self) -> None:
-        self.leaderboard = _Grown()
-        self.epochs = _Grown()
-        self.metrics: dict[int, frozenset[str]] = {}
 
 
 def leaderboard_table(
@@ -78,47 +68,16 @@ def leaderboard_table(
     """
     ended = EndedRows() if ended is None else ended
     description = {"version": FORMAT_VERSION, **info.to_json(), "live": live, "log_bytes": log_bytes}
-    columns = leaderboard_columns(info, _further_metrics(history, info, LEADERBOARD_COLUMNS, ended))
+    packed = (trial.packed for trial in history.trials.values())
+    columns = leaderboard_columns(info, further_metrics(packed, info, LEADERBOARD_COLUMNS))
     schema = arrow_schema(columns, description)
 
     def rows(trials: Iterable[Trial]) -> Any:
         made = [row_of(trial, history, info, live=live) for trial in trials]
         return pa.table({name: [row.get(name) for row in made] for name in schema.names}, schema=schema)
 
-    table = _ranked(ended.leaderboard.with_others(history.trials.values(), schema, rows), info.goal)
+    table = _ranked(ended.with_others(history.trials.values(), schema, rows), info.goal)
     return _with_kept(_with_fronts(table, info), kept).replace_schema_metadata(schema.metadata)
-
-
-def epochs_table(history: History, info: SearchInfo, ended: EndedRows | None = None) -> Any:
-    """Return every report that counts as an Arrow table, sorted by number of the trial and epoch."""
-    ended = EndedRows() if ended is None else ended
-    columns = epoch_columns(_further_metrics(history, info, EPOCH_COLUMNS, ended))
-    schema = arrow_schema(columns, {"version": FORMAT_VERSION, **info.to_json()})
-    table = ended.epochs.with_others(history.trials.values(), schema, lambda trials: _reports(trials, info, schema))
-    return table.sort_by([("number", "ascending"), ("epoch", "ascending")])
-
-
-def _reports(trials: Iterable[Trial], info: SearchInfo, schema: Any) -> Any:
-    """Return the reports of some trials, column by column, as a long search has hundreds of thousands of them."""
-    reports = [report for trial in trials for report in trial.epochs.values()]
-    scores = [item.score for item in reports]
-    special: dict[str, list[Any]] = {
-        info.metric if info.metric in REPORT_NAMES else METRIC_PREFIX + info.metric: scores,
-        "search": [info.name] * len(reports),
-        "trial_id": [f"{info.name}-{item.n}" for item in reports],
-        "number": [item.n for item in reports],
-        "epoch": [item.epoch for item in reports],
-        "attempt": [item.attempt for item in reports],
-        "score": scores,
-        "epoch_seconds": [item.metrics.get("epoch_seconds") or item.seconds for item in reports],
-        "reported_at": [timestamp(item.at) for item in reports],
-    }
-
-    def values(column: str) -> list[Any]:
-        name = column.removeprefix(METRIC_PREFIX)
-        return special[column] if column in special else [item.metrics.get(name) for item in reports]
-
-    return pa.table([values(column) for column in schema.names], schema=schema)
 
 
 def _ranked(table: Any, goal: Goal) -> Any:
@@ -165,16 +124,15 @@ def _replaced(table: Any, name: str, values: Sequence[Any]) -> Any:
     return table.set_column(index, field, pa.array(values, field.type))
 
 
-def _further_metrics(history: History, info: SearchInfo, columns: Sequence[Column], ended: EndedRows) -> list[str]:
-    """Return the numbers that need a column of their own: what is not the built-in trainable's, and the metrics."""
-    names: set[str] = set()
-    for trial in history.trials.values():
-        known = ended.metrics.get(trial.number)
-        if known is None:
-            known = frozenset(name for report in trial.epochs.values() for name in report.metrics)
-            if trial.end is not None:
-                ended.metrics[trial.number] = known
-        names |= known
+def further_metrics(packed: Iterable[Reports], info: SearchInfo, columns: Sequence[Column]) -> list[str]:
+    """Return the numbers that need a column of their own: what is not the built-in trainable's, and the metrics.
+
+    Args:
+        packed: The reports of each trial.
+        info: The search.
+        columns: The fixed ones.
+    """
+    names = set().union(*{reports.frame.names for reports in packed})
     further = names - set(REPORT_NAMES)
     metrics = {info.metric, *(metric.name for metric in info.further if metric.name not in SUMMED_UP)}
     return sorted(further | (metrics - {column.name for column in columns}))

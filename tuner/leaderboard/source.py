@@ -19,8 +19,9 @@ from tuner.journal.history import History
 from tuner.journal.links import regular_file
 from tuner.journal.lock import is_held
 from tuner.journal.log import LOG_FILE, log_size, read_events
+from tuner.leaderboard.epochs import epochs_table
 from tuner.leaderboard.info import SearchInfo
-from tuner.leaderboard.rows import epochs_table, leaderboard_table
+from tuner.leaderboard.rows import leaderboard_table
 from tuner.leaderboard.schema import ARROW_TYPES, FORMAT_VERSION, METADATA_KEY, epoch_columns, leaderboard_columns
 from tuner.leaderboard.write import EPOCHS_FILE, LEADERBOARD_FILE, encoded
 from tuner.storage.copies import fetch, origin

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 from tuner.journal.history import History
 from tuner.journal.log import log_size
 from tuner.journal.storage import write_atomically
+from tuner.leaderboard.epochs import epochs_table
 from tuner.leaderboard.info import SearchInfo
-from tuner.leaderboard.rows import EndedRows, epochs_table, leaderboard_table
+from tuner.leaderboard.rows import EndedRows, leaderboard_table
 
 LEADERBOARD_FILE = "leaderboard.parquet"
 EPOCHS_FILE = "epochs.parquet"
@@ -45,7 +46,7 @@ def write_results(
         StorageError: The folder cannot be written; the files that stood there still stand.
     """
     log_bytes = log_size(folder) or 0
-    write_atomically(folder / EPOCHS_FILE, encoded(epochs_table(history, info, ended)))
+    write_atomically(folder / EPOCHS_FILE, encoded(epochs_table(history, info)))
     table = leaderboard_table(history, info, live=live, kept=kept, log_bytes=log_bytes, ended=ended)
     write_atomically(folder / LEADERBOARD_FILE, encoded(table))
 

@@ -134,17 +134,12 @@ class Ledger:
     @property
     def limit(self) -> str | None:
         """The name of a limit that the search has reached, or None."""
-        return reached(self._limits, self.standing) if self._limits else None
+        return reached(self._limits, self.standing)
 
     @property
     def standing(self) -> Standing:
         """How far the search is, in what limits count."""
-        return Standing(
-            seconds=self.active_seconds,
-            epochs=self.history.epochs,
-            gpu_hours=self.history.gpu_seconds(self._clock()) / 3600,
-            expected_improvement=self._improvement.expected,
-        )
+        return Standing(self.active_seconds, self._clock(), self.history, self._improvement)
 
     @property
     def active_seconds(self) -> float:

@@ -8,25 +8,43 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from tuner.journal.history import History
+from tuner.search.improvement import Improvement
+
 #: Key below ``search`` to its value; None is no limit.
 Limits = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a search is, in what its limits count.
+    """How far a search is; what its limits count is computed when one of them asks.
 
     Attributes:
         seconds: Active time of all drivers.
-        epochs: Reports that count.
-        gpu_hours: GPUs times the time that trials held them.
-        expected_improvement: See ``tuner.search.improvement``; None while too little is known.
+        now: When, in seconds since the epoch.
+        history: What happened.
+        improvement: The scores so far.
     """
 
     seconds: float
-    epochs: int
-    gpu_hours: float
-    expected_improvement: float | None
+    now: float
+    history: History
+    improvement: Improvement
+
+    @property
+    def epochs(self) -> int:
+        """Reports that count."""
+        return self.history.epochs
+
+    @property
+    def gpu_hours(self) -> float:
+        """GPUs times the time that trials held them."""
+        return self.history.gpu_seconds(self.now) / 3600
+
+    @property
+    def expected_improvement(self) -> float | None:
+        """See ``tuner.search.improvement``; None while too little is known."""
+        return self.improvement.expected
 
 
 #: Name of each limit, which is also the reason of the end, to whether it is reached.

@@ -83,7 +83,7 @@ class Proposer:
         self._points = points
         self._warm_points = warm_points
         self._size = space.size()
-        self._seen: set[str] = set()
+        self._seen: set[str] = set()  # in a finite space
         self._running: dict[int, Trial] = {}
         self._worst: tuple[float, ...] | None = None  # of each metric, so far
         self._unscored: list[int] = []
@@ -107,7 +107,7 @@ class Proposer:
             case Ask():
                 self._begin(event)
             case Epoch():
-                self._running[event.n].epochs[event.epoch] = event
+                self._running[event.n].report(event)
                 self._note_worst(event)
             case Rung():
                 self._running[event.n].rungs.append(event)
@@ -212,7 +212,8 @@ class Proposer:
         self._running[ask.n] = Trial(ask)
         self._replicates.begun(ask)
         config = self._space.configure(retrace)
-        self._seen.add(_identity(config))
+        if self._size is not None:
+            self._seen.add(_identity(config))
         self.sampler.begin(Begun(ask.n, ask.origin, choices))
 
     def _note_worst(self, event: Epoch) -> None:

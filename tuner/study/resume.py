@@ -72,10 +72,6 @@ def _finished(history: History, file: SearchFile, wanted: int) -> str | None:
         return None
     if reason == "exhausted" or (reason == "trials" and wanted <= len(history.trials)):
         return reason
-    standing = Standing(
-        seconds=history.active_seconds,
-        epochs=history.epochs,
-        gpu_hours=history.gpu_seconds(history.closed.at) / 3600,
-        expected_improvement=Improvement.of(history, file.metric.goal).expected,
-    )
+    improvement = Improvement.of(history, file.metric.goal)
+    standing = Standing(history.active_seconds, history.closed.at, history, improvement)
     return reached(file.search.limits, standing) if reason in LIMITS else None

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from functools import partial
 from typing import ClassVar
 
+import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tuner.facts.records import Goal, Origin
+from tuner.journal.pareto import pareto_ranks
 from tuner.search.distributions import distribution_of, suggest, to_optuna
 from tuner.search.samplers.sampler import Begun, Choose, Outcome, Question, Result, Sampler
 
@@ -34,9 +36,9 @@ class StudySampler(Sampler):
     bound: ClassVar[int | None] = None
 
     def __init__(self, question: Question, startup: int) -> None:
-        self.study = optuna.create_study(directions=[goal.value for goal in question.goals])
-        self.numbers: dict[int, int] = {}
         self._question = question
+        self.study = self._fresh_study()
+        self.numbers: dict[int, int] = {}
         self._startup = startup
         self._told = 0
         self._held = 0  # results in the study
@@ -88,8 +90,7 @@ class StudySampler(Sampler):
     def _learned(self) -> None:
         self._told += 1
         self._held += 1
-        # With several metrics fronts, and not an order, say which are the best: all are kept.
-        if self.bound is not None and not self._question.further and self._held >= 2 * self.bound:
+        if self.bound is not None and self._held >= 2 * self.bound:
             self._thin(self.bound)
 
     def _thin(self, count: int) -> None:
@@ -100,12 +101,12 @@ class StudySampler(Sampler):
         """
         trials = self.study.get_trials(deepcopy=False)
         results = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
-        ranked = sorted(results, key=self._merit)
+        ranked = self._by_fronts(results) if self._question.further else sorted(results, key=self._merit)
         best, others = ranked[: count // 2], ranked[count // 2 :]
         spread = [others[place * len(others) // (count - len(best))] for place in range(count - len(best))]
         kept = {trial.number for trial in best + spread}
         running = {number: n for n, number in self.numbers.items() if trials[number].state is TrialState.RUNNING}
-        self.study = optuna.create_study(direction=self._question.goal.value)
+        self.study = self._fresh_study()
         self.numbers.clear()
         for trial in trials:
             if trial.number in running:
@@ -114,6 +115,20 @@ class StudySampler(Sampler):
                 continue
             self.study.add_trial(trial)
         self._held = count
+
+    def _fresh_study(self) -> optuna.Study:
+        return optuna.create_study(directions=[goal.value for goal in self._question.goals])
+
+    def _by_fronts(self, results: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Return results of several metrics, the best first: by front, stopped ones behind; of equals the newest."""
+        newest = results[::-1]
+        completed = [trial for trial in newest if trial.state is TrialState.COMPLETE]
+        fronts = pareto_ranks([trial.values for trial in completed], self._question.goals)
+        stopped = [trial for trial in newest if trial.state is TrialState.PRUNED]
+        return [
+            *(completed[place] for place in np.argsort(fronts, kind="stable")),
+            *sorted(stopped, key=lambda trial: trial.constraints["stopped"]),
+        ]
 
     def _merit(self, trial: FrozenTrial) -> tuple[int, float, float]:
         """Return what sorts the best first, as Optuna does: what completed by its value, then by rung and value."""

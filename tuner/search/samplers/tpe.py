@@ -19,8 +19,8 @@ class Tpe(StudySampler):
     all at once, conditional ones in groups of their own. Running trials count as bad ones (the constant liar), so that
     trials that run side by side differ. A trial that was stopped ranks below all that completed, by its rung and its
     value there. With several metrics (Ozaki et al. 2022, "Multiobjective Tree-Structured Parzen Estimator") good are
-    those of the first Pareto fronts. Of a long search with one metric it learns from a part, so that a proposal costs
-    the same at ten thousand trials as at one thousand.
+    those of the first Pareto fronts. Of a long search it learns from a part, so that a proposal costs the same at ten
+    thousand trials as at one thousand.
     """
 
     bound: ClassVar[int | None] = 500
