@@ -82,6 +82,7 @@ class History:
         wanted: How many trials the last driver is to propose in all.
         extended: The same as far as it was asked for once the search had begun; no driver wants fewer.
         additions: How many configurations that were given wait to be proposed.
+        added: How many of those have been.
         requests: Names of the requests that were taken in.
         epochs: How many reports count.
         stage: Which of its spaces the search is in; 0 is the one that it began with.
@@ -97,6 +98,7 @@ class History:
         self.wanted = 0
         self.extended = 0
         self.additions = 0
+        self.added = 0
         self.requests: set[str] = set()
         self.epochs = 0
         self.stage = 0
@@ -121,7 +123,9 @@ class History:
             if event.n in self.trials:
                 return False
             self.trials[event.n] = Trial(event)
-            self.additions = max(0, self.additions - 1)
+            if self.additions:
+                self.additions -= 1
+                self.added += 1
             self._held[event.n] = event.at
             return True
         trial = self.trials.get(event.n) if event.n is not None else None
@@ -194,7 +198,8 @@ class History:
         copy = History()
         copy.trials = {number: trial if trial.end else trial.copied() for number, trial in self.trials.items()}
         copy.active_seconds, copy.opened, copy.closed = self.active_seconds, self.opened, self.closed
-        copy.wanted, copy.extended, copy.additions = self.wanted, self.extended, self.additions
+        copy.wanted, copy.extended = self.wanted, self.extended
+        copy.additions, copy.added = self.additions, self.added
         copy.requests, copy.epochs, copy.stage = set(self.requests), self.epochs, self.stage
         copy._gpus, copy._gpu_seconds, copy._held = self._gpus, self._gpu_seconds, dict(self._held)
         copy.nodes, copy._last_at = dict(self.nodes), self._last_at

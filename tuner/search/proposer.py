@@ -56,6 +56,7 @@ class Proposer:
         further: Sequence[Metric] = (),
         points: Sequence[Mapping[str, Any]] = (),
         warm_points: Sequence[Mapping[str, Any]] = (),
+        begins: int = 0,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         """Start over an empty log.
@@ -68,6 +69,7 @@ class Proposer:
             further: Its other metrics, if it has several.
             points: Configurations to begin with; what a partial one leaves open is sampled.
             warm_points: As ``points``, of earlier searches: after those, every other trial.
+            begins: Place of the first of these in the order of proposals, those that were added not counted.
             options: The sampler's settings; None for their defaults.
         """
         self._space = space
@@ -79,6 +81,7 @@ class Proposer:
         self._metrics = (Metric("score", goal), *further)
         self._points = points
         self._warm_points = warm_points
+        self._begins = begins
         self._size = space.size()
         self._seen: set[str] = set()
         self._running: dict[int, Trial] = {}
@@ -117,7 +120,7 @@ class Proposer:
             given = self._complete(n, self._additions[0])
             if given is not None:
                 return Proposal(given, Origin.POINT)
-        point, origin_of_point = self._given(n - self._added)
+        point, origin_of_point = self._given(n - self._added - self._begins)
         origin = self.sampler.origin
         config = self._draw(self.sampler, n, point, self.sampler.patience)
         if config is None:
@@ -127,7 +130,7 @@ class Proposer:
         return Proposal(config, origin)
 
     def _given(self, place: int) -> tuple[Mapping[str, Any], Origin]:
-        """Return what the trial at a place begins with, additions not counted, and where that came from."""
+        """Return what a trial begins with, and where that came from; places count from where the points begin."""
         if place < len(self._points):
             return self._points[place], Origin.POINT
         # The trials between them are the sampler's own: an earlier search that misleads is not all that it learns from.
