@@ -131,6 +131,26 @@ def test_what_cannot_be_extended(folder: Path, capsys: pytest.CaptureFixture[str
     assert "more trials: --trials N; its space is as it was\n" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("reason", "words", "said"),
+    [
+        ("epoch_budget", ["add", "s", "x=1"], "when it goes on: tuner extend s --trials 0 --set epoch_budget=N"),
+        (
+            "exhausted",
+            ["extend", "s", "--trials", "1"],
+            "configuration of the space has been tried; another space: --trials N FILE",
+        ),
+    ],
+)
+def test_what_would_make_a_search_go_on_is_said(
+    folder: Path, capsys: pytest.CaptureFixture[str], reason: str, words: list[str], said: str
+) -> None:
+    with open_log(folder) as log:
+        log.append(Open(at=5.0, slots=1, trials=9), Close(at=6.0, reason=reason, seconds=1.0))
+    assert main(words) == 0
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
 def test_what_a_running_search_does_not_take(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("new.yaml").write_text(dedent(NEW))
     with open_log(folder):

@@ -28,7 +28,7 @@ _LARGER = {name: f"--trials 0 {words.larger}" for name, words in LIMITS.items()}
 #: Why a finished search has nothing left to do, and how it could go on.
 _FINISHED: dict[str, str] = {
     "trials": "nothing was run; more trials: --trials N",
-    "exhausted": "nothing was run, for every configuration of the space has been tried",
+    "exhausted": "nothing was run, for every configuration of the space has been tried; another space: --trials N FILE",
     **{
         name: f"nothing was run, for {words.said}; go on: the same and {words.larger}" for name, words in LIMITS.items()
     },
