@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ from tests.storage.server import S3Server, s3
 from tests.study.searches import SPACE as STARTED
 from tests.study.searches import TRAINABLE, SearchProcess, assert_exactly_once, history, prepare, search, stored_in
 from tuner.cli.main import main
+from tuner.facts.errors import SearchFileError
 from tuner.facts.records import Origin
 from tuner.hyperparameters.table import TRAINABLES
 from tuner.journal.events import Ask, Close, End, Open
@@ -48,19 +50,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the results folder of a finished search of one trial, in the current folder."""
     monkeypatch.chdir(tmp_path)
     prepare(tmp_path, space=SPACE)
-    file = read_search_file(tmp_path / "space.yaml", trainables=TRAINABLES)
-    path = tmp_path / "results" / "s"
-    path.mkdir(parents=True)
-    info = SearchInfo.of(file.name, file.metric.name, file.metric.goal, file.space)
-    Folder(path).describe(file, info, None, "2026-01-31T12:00:00+00:00")
+    path = described(tmp_path / "results", Path("space.yaml"))
     with open_log(path) as log:
-        log.append(
-            Open(at=1.0, slots=1, trials=1),
-            Ask(at=2.0, n=0, config={"x": 0.5, "kind": "a", "seed": 1}, origin=Origin.RANDOM),
-            End(at=3.0, n=0, attempt=1, **vars(COMPLETED)),
-            Close(at=4.0, reason="trials", seconds=3.0),
-        )
+        log.append(Open(at=1.0, slots=1, trials=1), ASK, ENDED, Close(at=4.0, reason="trials", seconds=3.0))
     return path
+
+
+ASK = Ask(at=2.0, n=0, config={"x": 0.5, "kind": "a", "seed": 1}, origin=Origin.RANDOM)
+ENDED = End(at=3.0, n=0, attempt=1, **vars(COMPLETED))
+
+
+def described(results: Path, path: Path, overrides: tuple[str, ...] = (), **values: Any) -> Path:
+    """Return the folder of a search that has begun and proposed nothing."""
+    file = read_search_file(path, overrides, trainables=TRAINABLES)
+    folder = results / file.name
+    folder.mkdir(parents=True)
+    info = SearchInfo.of(file.name, file.metric.name, file.metric.goal, file.space)
+    Folder(folder).describe(file, info, None, "2026-01-31T12:00:00+00:00", **values)
+    return folder
 
 
 def test_a_configuration_waits_for_the_next_driver(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,6 +124,43 @@ def test_what_cannot_be_extended(folder: Path, capsys: pytest.CaptureFixture[str
     assert "search.seed (3, now 4)" in capsys.readouterr().err
     assert main(["extend", "s", "--trials", "0", "--progress", "none"]) == 0
     assert "results/s is finished: nothing was run; more trials: --trials N\n" in capsys.readouterr().err
+    assert main(["extend", "s", "space.yaml", "--trials", "0"]) == 0
+    assert "space.yaml changes nothing: s is in that space\n" in capsys.readouterr().err
+    Path("new.yaml").write_text(dedent(NEW))
+    assert main(["extend", "s", "new.yaml", "--trials", "0"]) == 0
+    assert "more trials: --trials N; its space is as it was\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("reason", "words", "said"),
+    [
+        ("epoch_budget", ["add", "s", "x=1"], "when it goes on: tuner extend s --trials 0 --set epoch_budget=N"),
+        (
+            "exhausted",
+            ["extend", "s", "--trials", "1"],
+            "configuration of the space has been tried; another space: --trials N FILE",
+        ),
+    ],
+)
+def test_what_would_make_a_search_go_on_is_said(
+    folder: Path, capsys: pytest.CaptureFixture[str], reason: str, words: list[str], said: str
+) -> None:
+    with open_log(folder) as log:
+        log.append(Open(at=5.0, slots=1, trials=9), Close(at=6.0, reason=reason, seconds=1.0))
+    assert main(words) == 0
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_what_a_running_search_does_not_take(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("new.yaml").write_text(dedent(NEW))
+    with open_log(folder):
+        assert main(["extend", "s", "new.yaml", "--trials", "1"]) == 5
+        said = " ".join(capsys.readouterr().err.split())
+        assert said.endswith("it takes another space when it does not run: tuner pause s")
+        for words in (["--set", "max_concurrent=1"], ["--address", "auto"]):
+            assert main(["extend", "s", "--trials", "1", *words]) == 2
+            assert "s runs, with the settings that it began with" in " ".join(capsys.readouterr().err.split())
+    assert not (folder / "requests").exists()
 
 
 NEW = SPACE.replace("    name: s\n", "").replace("{min: 0.0, max: 1.0}", "{min: 0.4, max: 2.0}")
@@ -137,7 +181,14 @@ NEW = SPACE.replace("    name: s\n", "").replace("{min: 0.0, max: 1.0}", "{min: 
             "'kinds' is not in the new parameters; did you mean 'kind'?",
         ),
         (NEW, ["--rename", "x=kind"], "is another parameter already"),
+        (NEW.replace(" x:", " lr:"), ["--rename", "x=lr", "--rename", "x=lr"], "'x' is renamed twice"),
+        (
+            NEW.replace(" x:", " lr: {min: 0.0, max: 1.0}\n      x:"),
+            ["--rename", "x=lr"],
+            "'x' is new, and nobody knows what the trials so far had: --default x=VALUE",
+        ),
         (NEW, ["--default", "kindd=a"], "no parameter is called 'kindd'; did you mean 'kind'?"),
+        (NEW, ["--default", "kind=a"], "'kind' is in both spaces: every trial has a value of its own"),
         (NEW.replace("seed: 3", "seed: 4"), [], "search.seed (3, now 4)"),
         (NEW + "    retires: 2\n", [], "unknown key 'retires'; did you mean 'retries'?"),
     ],
@@ -165,7 +216,7 @@ def test_a_changed_space_is_kept_with_the_ones_before_it(folder: Path) -> None:
     file, change = read_change(Folder(folder), Path("new.yaml"), [], ["x=lr"], ["w=1"])
     assert change is not None and file.name == "s"
     assert read_change(Folder(folder), Path("space.yaml"), [], [], [])[1] is None  # nothing changed
-    put_space(Folder(folder), file, change, 1)
+    put_space(Folder(folder), file, change, Folder(folder).history())
     first, second = stages_of(Folder(folder), file)
     assert (first.first, second.first) == (0, 1)
     assert list(first.space.parameters) == ["x", "kind"] and second.space == file.space
@@ -178,9 +229,39 @@ def test_a_changed_space_is_kept_with_the_ones_before_it(folder: Path) -> None:
     Path("new.yaml").write_text(narrow)
     third, change = read_change(Folder(folder), Path("new.yaml"), [], [], ["w=1"])
     assert change is not None
-    put_space(Folder(folder), third, change, 1)
+    put_space(Folder(folder), third, change, Folder(folder).history())
     assert [stage.first for stage in stages_of(Folder(folder), third)] == [0, 1, 1]
     assert "w" in with_all_columns(info, Folder(folder)).hyperparameters  # what was tried is shown
+    Path("new.yaml").write_text(narrow.replace(" lr:", " w:"))
+    with pytest.raises(SearchFileError, match="'w' was another parameter already"):
+        read_change(Folder(folder), Path("new.yaml"), [], ["lr=w"], [])
+
+
+def test_what_a_search_was_to_begin_with_goes_on_in_the_new_space(tmp_path: Path) -> None:
+    file = tmp_path / "space.yaml"
+    prepare(tmp_path, space=SPACE.replace("seed: 3", "seed: 3, points: [{x: 0.5}, {x: 0.3}, {x: 0.9}]"))
+    warm = [{"x": 0.1}, {"x": 0.6, "kind": "a"}]
+    folder = described(tmp_path, file, ("warm_start=[proxy]",), warm_points=warm)
+    with open_log(folder) as log:
+        log.append(Open(at=1.0, slots=1, trials=1), ASK, ENDED)
+    file.write_text(dedent(SPACE).replace("seed: 3", "seed: 3, points: [{lr: 0.5}, {lr: 0.3}, {lr: 0.7}]"))
+    overrides = ["parameters={lr: {min: 0.2, max: 0.8}, kind: {values: [a, b]}}"]
+    new, change = read_change(Folder(folder), file, overrides, ["x=lr"], [])
+    assert change is not None and new.search.warm_start == ("proxy",)  # though the file names no search
+    put_space(Folder(folder), new, change, Folder(folder).history())
+    first, second = stages_of(Folder(folder), new)
+    assert (len(first.points), first.warm_points, first.begins) == (3, warm, 0)
+    assert list(second.points) == [{"lr": 0.3}, {"lr": 0.7}] and second.begins == 1
+    assert second.warm_points == [{"lr": 0.6, "kind": "a"}]
+    assert read_change(Folder(folder), file, overrides, [], [])[1] is None
+    more = [override.replace("{min: 0.2", "{min: 0.1") for override in overrides]
+    third, change = read_change(Folder(folder), file, [*more, "points=[{lr: 0.3}, {lr: 0.15}]"], [], [])
+    assert change is not None
+    with open_log(folder) as log:
+        log.append(replace(ASK, n=1), replace(ASK, n=2), replace(ASK, n=3))
+    put_space(Folder(folder), third, change, Folder(folder).history())
+    assert list(stages_of(Folder(folder), third)[-1].points) == [{"lr": 0.15}]
+    assert not stages_of(Folder(folder), third)[-1].warm_points
 
 
 @pytest.mark.slow

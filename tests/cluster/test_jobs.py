@@ -293,6 +293,7 @@ def test_a_cluster_that_goes_away_is_waited_for_a_while(commands: Commands) -> N
         job_id = waiting.stdout.readline().strip()
         printed_until("12 trials, 2 side by side", waiting.stderr)
     said = rest_of(waiting)
-    assert waiting.returncode == 4 and f"whether the job {job_id} goes on is not known here" in said
+    look = f"to look again: tuner status {job_id} --address {relay.address}\n"
+    assert waiting.returncode == 4 and f"whether the job {job_id} goes on is not known here; {look}" in said
     assert f"{relay.address} cannot be reached: Connection refused" in said
     assert commands.run("stop", job_id, "--address", commands.address)[0] == 0

@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 from tests.leaderboard.logs import NOON, trial
 from tuner.facts.records import Decision, Goal, State
-from tuner.facts.rungs import is_exempt
+from tuner.facts.rungs import bracket_of, hyperband_brackets, is_exempt
 from tuner.journal.events import Event, Open, Rung
 from tuner.journal.history import History
 from tuner.leaderboard.rung_correlation import FEWEST, RungCorrelation, rung_correlations
@@ -94,3 +94,21 @@ def test_exempt_trials_are_looked_at_by_themselves() -> None:
     assert found.exempt.value == found.known < 0 < found.completed.value
     (few,) = rung_correlations(search(curves[:12]), Goal.MAXIMIZE, 0.3)
     assert few.exempt is not None and few.exempt.value is None and few.known == few.completed.value
+
+
+def test_hyperbands_bracket_without_rungs_is_among_those_that_no_rung_stops() -> None:
+    """Its trials are never judged, and passed the epochs at which others are."""
+    brackets = hyperband_brackets(1, 3, 3)
+    assert [bracket.rungs for bracket in brackets] == [(1,), ()]
+    events: list[Event] = [Open(at=NOON, slots=1, trials=99)]
+    for n in range(60):
+        whole = bracket_of(n, brackets) == 1
+        curve = [-0.01 * n, 0.0, 0.01 * n] if whole else [1 + 0.01 * n, 0.0, 2 + 0.01 * n]
+        events += judged(n, curve, [] if whole else [1])
+    history = History(events)
+    (found,) = rung_correlations(history, Goal.MAXIMIZE, 0, brackets)
+    assert found.exempt is not None and found.exempt.trials == sum(bracket_of(n, brackets) for n in range(60))
+    assert found.exempt.value == found.known == -1.0 and found.completed.trials == 60
+    (more,) = rung_correlations(history, Goal.MAXIMIZE, 0.3, brackets)
+    assert more.exempt is not None and found.exempt.trials < more.exempt.trials < 60
+    assert only(history).exempt is None

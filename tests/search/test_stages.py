@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.search.simulation import CONDITIONAL, EPOCHS, Simulation, parameter, space_of
-from tuner.facts.records import Goal
+from tests.search.simulation import COMPLETED, CONDITIONAL, EPOCHS, Simulation, parameter, space_of
+from tuner.facts.records import Goal, Origin
 from tuner.journal.events import Ask
 from tuner.journal.history import History
 from tuner.journal.log import read_events
@@ -15,7 +16,6 @@ from tuner.search.proposer import Proposer
 from tuner.search.stages import Stage, Stages
 from tuner.space.change import Change
 from tuner.space.domains import Constant, Integer, Listed, Real
-from tuner.space.space import Space
 
 #: Narrower in lr and optimizer, wider in depth; warm is new.
 CHANGED = space_of(
@@ -29,11 +29,21 @@ CHANGED = space_of(
 CHANGE = Change(defaults={"warm": False})
 
 
-def stages(algorithm: str, first: int) -> Stages:
-    def over(space: Space) -> Proposer:
-        return Proposer(space, algorithm=algorithm, seed=0, goal=Goal.MAXIMIZE)
+def proposer_of(stage: Stage, algorithm: str = "tpe") -> Proposer:
+    return Proposer(
+        stage.space,
+        algorithm=algorithm,
+        seed=0,
+        goal=Goal.MAXIMIZE,
+        points=stage.points,
+        warm_points=stage.warm_points,
+        begins=stage.begins,
+    )
 
-    return Stages([Stage(0, CONDITIONAL, Change()), Stage(first, CHANGED, CHANGE)], over)
+
+def stages(algorithm: str, first: int) -> Stages:
+    of = partial(proposer_of, algorithm=algorithm)
+    return Stages([Stage(0, CONDITIONAL, Change()), Stage(first, CHANGED, CHANGE)], of)
 
 
 @pytest.mark.parametrize("algorithm", ["tpe", "random", "qmc"])
@@ -68,6 +78,35 @@ def test_what_lies_in_the_new_space_is_told_and_nothing_else(tmp_path: Path) -> 
         if trial.ask.config["optimizer"] == "sgd" and 0.05 <= trial.ask.config["lr"] <= 0.5
     }
     assert proposer.told == inside and 0 < len(inside) < 30
+
+
+def test_a_stage_begins_with_its_own_points(tmp_path: Path) -> None:
+    first = Simulation(tmp_path, trials=5, points=({"depth": 1}, {"depth": 2}, {"depth": 3}))
+    first.ledger.add({"depth": 8})
+    first.run()
+    stage = Stage(5, CHANGED, CHANGE, ({"depth": 11}, {"depth": 12}), ({"depth": 13},), 4)
+    second = Simulation(tmp_path, trials=9, proposer=Stages([Stage(0, CONDITIONAL, Change()), stage], proposer_of))
+    second.ledger.respace(1, {})
+    second.ledger.add({"depth": 19})
+    trials = list(second.run().history.trials.values())[5:]
+    assert [trial.ask.config["depth"] for trial in trials] == [19, 11, 12, 13]
+    assert [trial.ask.origin for trial in trials] == [*[Origin.POINT] * 3, Origin.WARM_START]
+    assert second.ledger.history.out_of_turn == 2
+
+
+def test_a_configuration_that_waits_is_proposed_under_its_new_names(tmp_path: Path) -> None:
+    first = Simulation(tmp_path, trials=2)
+    first.ledger.add({"depth": 5})
+    first.log.__exit__(None, None, None)
+    renamed = {"depth": "layers"}
+    later = Stage(0, space_of(parameter("layers", Integer(1, 8))), Change(renamed))
+    second = Simulation(tmp_path, trials=2, proposer=Stages([Stage(0, CONDITIONAL, Change()), later], proposer_of))
+    second.ledger.respace(1, renamed)
+    for layers in (5, 6):  # one from before, and one that was given since
+        second.ledger.add({"layers": 6})
+        assignment = second.ledger.next_assignment()
+        assert assignment is not None and assignment.config["layers"] == layers
+        second.ledger.end(assignment.number, COMPLETED)
 
 
 def test_a_renamed_parameter_is_renamed_in_all_trials_so_far_and_once(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from tests.search.simulation import CONDITIONAL, Simulation
 from tuner.journal.events import Add
 from tuner.journal.history import History
 from tuner.journal.log import read_events
+from tuner.space.change import UNCHANGED, Change
 from tuner.study import requests
 from tuner.study.request_files import Kind, ask, lasting
 from tuner.study.requests import Requests
@@ -53,11 +54,11 @@ def test_no_requests_and_no_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "requests").exists()
 
 
-def take_in(folder: Path, said: list[str]) -> History:
+def take_in(folder: Path, said: list[str], change: Change = UNCHANGED) -> History:
     """Let a driver take in what was asked for before it began, and return what its log says then."""
     with Requests(folder, said.append) as requests:
         simulation = Simulation(folder, trials=4)
-        requests.hand_to(simulation.ledger, CONDITIONAL)
+        requests.hand_to(simulation.ledger, CONDITIONAL, change)
         simulation.log.__exit__(None, None, None)
         return simulation.ledger.history
 
@@ -89,6 +90,15 @@ def test_a_configuration_that_the_space_does_not_hold_is_refused_by_the_driver_t
     history = take_in(tmp_path, said)
     assert (history.wanted, history.additions) == (4, 0) and not lasting(tmp_path)
     assert said == ["ignored a configuration that 'tuner add' gave: 'depth' is 99, which is not in integer 1 to 8"]
+
+
+def test_a_configuration_that_was_given_before_the_space_changed_has_its_new_names(tmp_path: Path) -> None:
+    said: list[str] = []
+    ask(tmp_path, Kind.ADD, config={"layers": 3})
+    history = take_in(tmp_path, said, Change({"layers": "depth"}))
+    assert history.additions == 1
+    added = [event.config for event in read_events(tmp_path) if isinstance(event, Add)]
+    assert added == [{"depth": 3}]
 
 
 @pytest.mark.parametrize(

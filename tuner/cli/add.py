@@ -6,11 +6,16 @@ import argparse
 import json
 import shlex
 import sys
+from typing import TYPE_CHECKING
 
 from tuner.cli.driver import answered
+from tuner.cli.limits import LIMITS
 from tuner.cli.options import add_format, add_results
 from tuner.facts.errors import ExitCode, UsageError
 from tuner.facts.words import counted
+
+if TYPE_CHECKING:
+    from tuner.leaderboard.status import Status
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -48,14 +53,17 @@ def run(args: argparse.Namespace) -> int:
         status = status_of(folder)
     if args.json:
         print(json.dumps({"version": 1, "search": status.info.name, "config": point, "taken": taken}))
-    print(_story(status.info.name, args.results, status.trials, live=live, taken=taken), file=sys.stderr)
+    print(_story(status, args.results, live=live, taken=taken), file=sys.stderr)
     return ExitCode.OK
 
 
-def _story(name: str, results: str, trials: int, *, live: bool, taken: bool) -> str:
+def _story(status: Status, results: str, *, live: bool, taken: bool) -> str:
+    name = status.info.name
     if taken:
-        return f"{name} tries this configuration next; {counted(trials, 'trial')} in all"
+        return f"{name} tries this configuration next; {counted(status.trials, 'trial')} in all"
     if live:
         return f"{name} has not taken this configuration yet; it is kept, and 'tuner logs {name}' shows when it has"
     again = ["tuner", "extend", name, "--trials", "0", *(["--results", results] if results != "results" else [])]
-    return f"{name} does not run; the configuration is kept and comes first when it goes on: {shlex.join(again)}"
+    limit = LIMITS.get(status.reason or "")
+    line = shlex.join(again) + ("" if limit is None else f" {limit.larger}")
+    return f"{name} does not run; the configuration is kept and comes first when it goes on: {line}"

@@ -15,7 +15,7 @@ from tuner.cli.limits import LIMITS
 from tuner.cli.options import add_cluster, add_format, add_overrides, add_progress, add_search, add_top, whole_number
 from tuner.cli.search import print_result
 from tuner.facts.addresses import is_address
-from tuner.facts.errors import ExitCode, UsageError, relative_to_cwd
+from tuner.facts.errors import ExitCode, ResultsHeldError, UsageError, relative_to_cwd
 from tuner.facts.words import counted
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _LARGER = {name: f"--trials 0 {words.larger}" for name, words in LIMITS.items()}
 #: Why a finished search has nothing left to do, and how it could go on.
 _FINISHED: dict[str, str] = {
     "trials": "nothing was run; more trials: --trials N",
-    "exhausted": "nothing was run, for every configuration of the space has been tried",
+    "exhausted": "nothing was run, for every configuration of the space has been tried; another space: --trials N FILE",
     **{
         name: f"nothing was run, for {words.said}; go on: the same and {words.larger}" for name, words in LIMITS.items()
     },
@@ -67,7 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Hand more trials to the driver that runs, or go on with the search; prints the leaderboard on stdout then."""
-    from tuner.journal.lock import is_held, refuse_if_held
+    from tuner.journal.lock import is_held
     from tuner.leaderboard.read import find_search
     from tuner.leaderboard.status import status_of
     from tuner.storage.copies import results_folder
@@ -81,8 +81,13 @@ def run(args: argparse.Namespace) -> int:
         folder = find_search(results, args.name)
         status_of(folder)  # of a folder without a search there is nothing to extend
         if args.file is not None:
-            refuse_if_held(folder)
+            _refuse_another_space_if_held(folder)
         elif more and is_held(folder):
+            if args.set or args.address is not None:
+                raise UsageError(
+                    f"{folder.name} runs, with the settings that it began with; --set, --root and --address are for a "
+                    f"search that does not run"
+                )
             request = ask(folder, Kind.EXTEND, trials=more)
             if answered(folder, request):
                 return _extended(folder, args)
@@ -91,6 +96,8 @@ def run(args: argparse.Namespace) -> int:
                 return ExitCode.ABORTED
             more = 0  # the request waits, and the driver that begins here takes it in
         file, change = _file(folder, args)
+    if args.file is not None and change is None:
+        print(f"{args.file} changes nothing: {file.name} is in that space", file=sys.stderr)
     return _go_on(file, more, change, args)
 
 
@@ -99,6 +106,17 @@ def _sort_words(args: argparse.Namespace) -> None:
     word = args.name
     if word is not None and Path(word).suffix in (".yaml", ".yml") and Path(word).is_file():
         args.name, args.file = args.file, word
+
+
+def _refuse_another_space_if_held(folder: Path) -> None:
+    from tuner.journal.lock import refuse_if_held
+
+    try:
+        refuse_if_held(folder)
+    except ResultsHeldError as error:
+        raise ResultsHeldError(
+            f"{error}; it takes another space when it does not run: tuner pause {folder.name}"
+        ) from None
 
 
 def _extended(folder: Path, args: argparse.Namespace) -> int:
@@ -146,7 +164,8 @@ def _go_on(file: SearchFile, more: int, change: Change | None, args: argparse.Na
         observer=observer(args.progress),
     )
     if outcome.already_finished:
-        print(f"{relative_to_cwd(outcome.folder)} is finished: {_FINISHED[outcome.reason]}", file=sys.stderr)
+        space = "" if change is None else "; its space is as it was"
+        print(f"{relative_to_cwd(outcome.folder)} is finished: {_FINISHED[outcome.reason]}{space}", file=sys.stderr)
     print_result(outcome, args, again, _LARGER)
     return outcome.code
 

@@ -70,6 +70,11 @@ def print_log(pieces: Iterable[str], stream: TextIO) -> None:
         stream.write("\n")
 
 
+def say(sentence: str) -> None:
+    """Tell on stderr what becomes of a job that is followed, besides what it prints."""
+    print(printable(sentence), file=sys.stderr, flush=True)
+
+
 def _job(args: argparse.Namespace) -> int:
     from tuner.cluster.connect import connect
     from tuner.cluster.job import checked_id
@@ -81,11 +86,11 @@ def _job(args: argparse.Namespace) -> int:
     job_id = checked_id(args.name)
     server = connect(args.address)
     job = server.get(job_id)
+    pieces = server.follow(job_id, say) if args.follow else [server.log(job_id)]
     if args.json:
-        text = "".join(server.follow(job_id)) if args.follow else server.log(job_id)
-        print(json.dumps({"version": 1, "search": job.search, "job": job.id, "log": text}))
+        print(json.dumps({"version": 1, "search": job.search, "job": job.id, "log": "".join(pieces)}))
     else:
-        print_log(server.follow(job_id) if args.follow else [server.log(job_id)], sys.stdout)
+        print_log(pieces, sys.stdout)
     return ExitCode.OK
 
 

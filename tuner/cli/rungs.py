@@ -36,8 +36,8 @@ def rung_warning(rungs: Sequence[RungCorrelation]) -> str:
 
 
 def _spelled(rung: RungCorrelation) -> str:
-    """Return the correlation over all that completed, and that over the exempt ones where there are enough of them."""
-    groups = {"trials": rung.completed, "exempt ones": rung.exempt}
+    """Return the correlation over all that completed, and that over those that no rung stops where they are enough."""
+    groups = {"trials": rung.completed, "that no rung stops": rung.exempt}
     return "; ".join(
         f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f}, {found.trials:,} {name})"
         for name, found in groups.items()

@@ -189,7 +189,9 @@ def _print_rungs(folder: Path, file: SearchFile) -> None:
     from tuner.journal.log import read_events
     from tuner.leaderboard.rung_correlation import rung_correlations
 
-    rungs = rung_correlations(History(read_events(folder)), file.metric.goal, file.scheduler.exempt)
+    scheduler = file.scheduler
+    history = History(read_events(folder))
+    rungs = rung_correlations(history, file.metric.goal, scheduler.exempt, scheduler.brackets)
     for sentence in filter(None, (rung_sentence(rungs), rung_warning(rungs))):
         print(wrapped(sentence, terminal_width(sys.stderr)), file=sys.stderr)
 

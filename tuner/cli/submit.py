@@ -127,18 +127,18 @@ def _say_what_next(job: Job, server: JobServer, *, fresh: bool, wait: bool) -> N
 
 
 def _waited(job: Job, server: JobServer) -> Job:
-    from tuner.cli.logs import print_log
+    from tuner.cli.logs import print_log, say
 
+    of = shlex.join([job.id, "--address", server.address])
     try:
-        print_log(server.follow(job.id), sys.stderr)
+        print_log(server.follow(job.id, say), sys.stderr)
+        job = server.get(job.id)
     except (KeyboardInterrupt, SystemExit) as leaving:
-        stop = shlex.join(["tuner", "stop", job.id, "--address", server.address])
-        print(f"\nthe job goes on without this command; to end it: {stop}", file=sys.stderr)
+        print(f"\nthe job goes on without this command; to end it: tuner stop {of}", file=sys.stderr)
         raise (SystemExit(ExitCode.SIGINT) if isinstance(leaving, KeyboardInterrupt) else leaving) from None
     except ClusterError:
-        print(f"whether the job {job.id} goes on is not known here", file=sys.stderr)
+        print(f"whether the job {job.id} goes on is not known here; to look again: tuner status {of}", file=sys.stderr)
         raise
-    job = server.get(job.id)
     if job.status != "SUCCEEDED" and job.reason:
         print(f"{job.id}: {job.status}: {job.reason}", file=sys.stderr)
     return job

@@ -14,6 +14,7 @@ from http.client import BadStatusLine
 from pathlib import Path
 from typing import Any, TypeVar
 
+import aiohttp
 import requests
 from packaging.version import Version
 from ray.exceptions import AuthenticationError
@@ -21,6 +22,7 @@ from ray.job_submission import JobSubmissionClient
 
 from tuner.cluster.address import VARIABLES
 from tuner.cluster.job import Job
+from tuner.cluster.patience import Patience
 from tuner.facts.errors import ClusterError, UsageError
 from tuner.facts.ray_token import token_problem
 
@@ -32,8 +34,8 @@ OLDEST_RAY = "2.54"
 _TIMEOUT = (10.0, 60.0)
 #: Seconds for which a log's connection may be silent before the job is looked after.
 _SILENCE_SECONDS = 20.0
-#: Seconds for which a job that is followed may be out of reach.
-_PATIENCE_SECONDS = 60.0
+#: Seconds for which a job that is followed may be out of reach: a head that is started anew takes minutes.
+_PATIENCE_SECONDS = 600.0
 
 #: Loggers that set a level of their own.
 _TALKATIVE = ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk")
@@ -123,18 +125,22 @@ class JobServer:
         """Return what a job has printed so far."""
         return str(self._asked(lambda: self._client.get_job_logs(job_id)))
 
-    def follow(self, job_id: str) -> Iterator[str]:
+    def follow(self, job_id: str, say: Callable[[str], object]) -> Iterator[str]:
         """Yield what a job prints, from its beginning, until it has ended.
 
         A lost connection is opened again; what was yielded is not repeated.
+
+        Args:
+            job_id: A job that was there a moment ago.
+            say: Tells a person, in a sentence, that the server is out of reach, and that it answers again.
         """
         printed = 0
-        reached = time.monotonic()
+        patience = Patience(self.address, _PATIENCE_SECONDS, say)
         while True:
             seen = 0
             try:
-                for text in self._tail(job_id):
-                    reached = time.monotonic()
+                for text in self._tail(job_id, patience):
+                    patience.answered()
                     fresh = text[max(0, printed - seen) :]
                     seen += len(text)
                     printed = max(printed, seen)
@@ -143,34 +149,44 @@ class JobServer:
                 if self.get(job_id).ended:
                     yield self.log(job_id)[printed:]  # what a connection that went silent kept back
                     return
-                reached = time.monotonic()
-            except ClusterError:
-                if time.monotonic() - reached > _PATIENCE_SECONDS:
-                    raise
+                patience.answered()
+            except UsageError as error:
+                raise ClusterError(f"{self.address} has lost the job '{job_id}'; submitted again it goes on") from error
+            except ClusterError as error:
+                patience.failed(error)
             time.sleep(1.0)
 
     def stop(self, job_id: str) -> bool:
         """Ask for a job's end; returns whether it ran."""
         return bool(self._asked(lambda: self._client.stop_job(job_id)))
 
-    def _tail(self, job_id: str) -> Iterator[str]:
-        """Yield pieces of a log from one connection, until that is closed or the job has ended without a word."""
+    def _tail(self, job_id: str, patience: Patience) -> Iterator[str]:
+        """Yield pieces of a log from one connection, until that is closed or the job has ended without a word.
+
+        Args:
+            job_id: The job.
+            patience: Hears that the server answers while the log is silent.
+        """
         pieces = self._client.tail_job_logs(job_id)
         with asyncio.Runner() as runner:  # which closes the connection, whatever ends it
             try:
-                while (piece := runner.run(self._next(pieces, job_id))) is not None:
+                while (piece := runner.run(self._next(pieces, job_id, patience))) is not None:
                     yield piece
-            except OSError as error:  # aiohttp's errors of connections are such
+            except aiohttp.WSServerHandshakeError as error:
+                self.get(job_id)  # raises where there is no such job, or worse
+                raise self._refused(error) from error
+            except (OSError, aiohttp.ClientError) as error:
                 raise ClusterError(f"{self.address} cannot be reached: {_words(error)}") from error
             except RuntimeError as error:
                 raise self._refused(error) from error
 
-    async def _next(self, pieces: AsyncIterator[str], job_id: str) -> str | None:
+    async def _next(self, pieces: AsyncIterator[str], job_id: str, patience: Patience) -> str | None:
         waiting = asyncio.ensure_future(anext(pieces, None))
         try:
             while not (await asyncio.wait({waiting}, timeout=_SILENCE_SECONDS))[0]:
                 if self.get(job_id).ended:  # raises where the server is gone, which a silent connection never shows
                     return None
+                patience.answered()
             return waiting.result()
         finally:
             waiting.cancel()

@@ -100,3 +100,14 @@ def is_exempt(number: int, share: float) -> bool:
         share: Of the trials, from 0 to below 1. Of any trials in a row that share is exempt, to within a few.
     """
     return (number + 1) * _ROOT_OF_TWO % _WHOLE < share * _WHOLE
+
+
+def runs_whole(number: int, share: float, brackets: Sequence[Bracket] = ()) -> bool:
+    """Return whether no rung stops a trial, because it is exempt or because its bracket has none.
+
+    Args:
+        number: The trial's.
+        share: As of ``is_exempt``.
+        brackets: Over which trials are spread; empty where the scheduler has none.
+    """
+    return is_exempt(number, share) or (bool(brackets) and not brackets[bracket_of(number, brackets)].rungs)

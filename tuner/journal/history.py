@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from tuner.facts.records import Decision, Goal, State
+from tuner.facts.records import Decision, Goal, Origin, State
 from tuner.journal.events import Add, Ask, Close, End, Epoch, Event, Extend, Open, Respace, Retry, Rung, Start
 from tuner.journal.reports import Reports
 
@@ -93,6 +93,7 @@ class History:
         wanted: How many trials the last driver is to propose in all.
         extended: The same as far as it was asked for once the search had begun; no driver wants fewer.
         additions: How many configurations that were given wait to be proposed.
+        out_of_turn: How many of those have been, and replicates.
         requests: Names of the requests that were taken in.
         epochs: How many reports count.
         stage: Which of its spaces the search is in; 0 is the one that it began with.
@@ -108,6 +109,7 @@ class History:
         self.wanted = 0
         self.extended = 0
         self.additions = 0
+        self.out_of_turn = 0
         self.requests: set[str] = set()
         self.epochs = 0
         self.stage = 0
@@ -132,7 +134,10 @@ class History:
             if event.n in self.trials:
                 return False
             self.trials[event.n] = Trial(event)
-            self.additions = max(0, self.additions - 1)
+            if self.additions:
+                self.additions -= 1
+                self.out_of_turn += 1
+            self.out_of_turn += event.origin is Origin.REPLICATE
             self._held[event.n] = event.at
             return True
         trial = self.trials.get(event.n) if event.n is not None else None
@@ -205,7 +210,8 @@ class History:
         copy = History()
         copy.trials = {number: trial if trial.end else trial.copied() for number, trial in self.trials.items()}
         copy.active_seconds, copy.opened, copy.closed = self.active_seconds, self.opened, self.closed
-        copy.wanted, copy.extended, copy.additions = self.wanted, self.extended, self.additions
+        copy.wanted, copy.extended = self.wanted, self.extended
+        copy.additions, copy.out_of_turn = self.additions, self.out_of_turn
         copy.requests, copy.epochs, copy.stage = set(self.requests), self.epochs, self.stage
         copy._gpus, copy._gpu_seconds, copy._held = self._gpus, self._gpu_seconds, dict(self._held)
         copy.nodes, copy._last_at = dict(self.nodes), self._last_at

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 from tuner.facts.ranks import spearman
 from tuner.facts.records import Goal, State
-from tuner.facts.rungs import is_exempt
+from tuner.facts.rungs import Bracket, runs_whole
 from tuner.journal.history import History, Trial
 
 #: Fewer trials say nothing: with nine, the interval of a correlation of 0.5 goes from -0.29 to 0.88.
@@ -47,7 +47,8 @@ class RungCorrelation:
         epoch: The rung.
         completed: Over all trials that completed. Those that were stopped have no final score, so that this is the
             correlation among survivors, who are more alike than all trials are.
-        exempt: Over those that are exempt from stopping, a fair sample of all; None where none is.
+        exempt: Over those that no rung stops, a fair sample of all; None where there are none. With hyperband its last
+            bracket, which has no rungs, is among them.
     """
 
     epoch: int
@@ -56,13 +57,15 @@ class RungCorrelation:
 
     @property
     def known(self) -> float | None:
-        """The correlation over exempt trials where enough of them have completed, otherwise that over all; or None."""
+        """The correlation over ``exempt`` where enough of them have completed, otherwise that over all; or None."""
         if self.exempt is not None and self.exempt.value is not None:
             return self.exempt.value
         return self.completed.value
 
 
-def rung_correlations(history: History, goal: Goal, exempt: float = 0) -> tuple[RungCorrelation, ...]:
+def rung_correlations(
+    history: History, goal: Goal, exempt: float = 0, brackets: Sequence[Bracket] = ()
+) -> tuple[RungCorrelation, ...]:
     """Return each rung's correlation between the value at it and the final score, rungs ascending.
 
     A rung is an epoch at which some trial was judged; the final score is the best of a trial's epochs, as ``score`` of
@@ -72,6 +75,7 @@ def rung_correlations(history: History, goal: Goal, exempt: float = 0) -> tuple[
         history: What happened.
         goal: Of the metric.
         exempt: Share of the trials that are exempt from stopping.
+        brackets: Over which the scheduler spreads trials; empty where it has none.
     """
     rungs = sorted({rung.epoch for trial in history.trials.values() for rung in trial.rungs})
     scores = {
@@ -80,9 +84,10 @@ def rung_correlations(history: History, goal: Goal, exempt: float = 0) -> tuple[
         if trial.state is State.COMPLETED and (best := trial.best(goal)) is not None
     }
     completed = [history.trials[number] for number in scores]
-    free = [trial for trial in completed if is_exempt(trial.number, exempt)]
+    whole = [trial for trial in completed if runs_whole(trial.number, exempt, brackets)]
+    some = exempt > 0 or any(not bracket.rungs for bracket in brackets)
     return tuple(
-        RungCorrelation(epoch, _over(completed, epoch, scores), _over(free, epoch, scores) if exempt else None)
+        RungCorrelation(epoch, _over(completed, epoch, scores), _over(whole, epoch, scores) if some else None)
         for epoch in rungs
     )
 

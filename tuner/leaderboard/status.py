@@ -21,6 +21,7 @@ from tuner.journal.ranking import Ranking
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.rung_correlation import RungCorrelation, rung_correlations
 from tuner.leaderboard.source import DAMAGE, SETTINGS_FILE
+from tuner.space.searchfile import Scheduler
 
 #: Limits that have no attribute of their own.
 _LIMITS = ("epoch_budget", "gpu_hours", "min_improvement")
@@ -114,7 +115,7 @@ def described(folder: Path) -> tuple[SearchInfo, Mapping[str, Any]]:
     try:
         record = json.loads(regular_file(path).read_bytes())
         settings = record["settings"]
-        _ = settings["search"], _exempt(settings)
+        _ = settings["search"], _scheduler(settings).brackets
         return SearchInfo.from_json(record), settings
     except DAMAGE as error:
         raise ResultsDamagedError(f"{relative_to_cwd(path)} is damaged: {error}") from error
@@ -129,7 +130,7 @@ def _status(
     if holder is not None and opened is not None and history.closed is None:
         active = history.active_seconds + max(0.0, now - opened.at)
     best = Ranking(info.goal, history.trials.values()).best
-    search = settings["search"]
+    search, scheduler = settings["search"], _scheduler(settings)
     trials = search["trials"] if opened is None else history.wanted
     times = [event.at for event in events if not isinstance(event, Start)]  # whose clock is another machine's
     return Status(
@@ -149,13 +150,20 @@ def _status(
         epochs=history.epochs,
         gpu_hours=history.gpu_seconds(now if holder is not None else history.last_at) / 3600,
         seconds_left=None if holder is None else _seconds_left(history, trials, active, search["time_budget"], now),
-        rungs=rung_correlations(history, info.goal, _exempt(settings)),
+        rungs=rung_correlations(history, info.goal, scheduler.exempt, scheduler.brackets),
     )
 
 
-def _exempt(settings: Mapping[str, Any]) -> float:
-    """Return the share of exempt trials; 0 in a search that was made before there were any."""
-    return float(settings.get("scheduler", {}).get("exempt", 0))
+def _scheduler(settings: Mapping[str, Any]) -> Scheduler:
+    """Return the recorded scheduler, as far as rungs go; what it lacks is as before it was recorded."""
+    recorded = {"type": "none", "reduction_factor": 3, "exempt": 0, **settings.get("scheduler", {})}
+    return Scheduler(
+        type=recorded["type"],
+        grace_period=recorded.get("grace_period"),
+        reduction_factor=recorded["reduction_factor"],
+        max_epochs=recorded.get("max_epochs"),
+        options={"exempt": float(recorded["exempt"])},
+    )
 
 
 def _states(history: History, *, live: bool) -> dict[str, int]:

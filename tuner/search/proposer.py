@@ -57,6 +57,7 @@ class Proposer:
         further: Sequence[Metric] = (),
         points: Sequence[Mapping[str, Any]] = (),
         warm_points: Sequence[Mapping[str, Any]] = (),
+        begins: int = 0,
         options: Mapping[str, Any] | None = None,
         replicates: int = 1,
     ) -> None:
@@ -70,6 +71,7 @@ class Proposer:
             further: Its other metrics, if it has several.
             points: Configurations to begin with; what a partial one leaves open is sampled.
             warm_points: As ``points``, of earlier searches: after those, every other trial.
+            begins: Place of the first of these in the order of proposals, those out of turn not counted.
             options: The sampler's settings; None for their defaults.
             replicates: How often a configuration that leads runs where trials diverge; see ``Replicates``.
         """
@@ -82,6 +84,7 @@ class Proposer:
         self._metrics = (Metric("score", goal), *further)
         self._points = points
         self._warm_points = warm_points
+        self._begins = begins
         self._size = space.size()
         self._seen: set[str] = set()  # in a finite space
         self._running: dict[int, Trial] = {}
@@ -124,7 +127,7 @@ class Proposer:
             given = self._complete(n, self._additions[0])
             if given is not None:
                 return Proposal(given, Origin.POINT)
-        place = n - self._out_of_turn
+        place = n - self._begins - self._out_of_turn
         if place >= len(self._points) and (leading := self._replicates.wanted) is not None:
             return Proposal(leading, Origin.REPLICATE)
         point, origin_of_point = self._given(place)
@@ -137,7 +140,7 @@ class Proposer:
         return Proposal(config, origin)
 
     def _given(self, place: int) -> tuple[Mapping[str, Any], Origin]:
-        """Return what the trial at a place begins with, those out of turn not counted, and where that came from."""
+        """Return what a trial begins with, and where that came from; places count from where the points begin."""
         if place < len(self._points):
             return self._points[place], Origin.POINT
         # The trials between them are the sampler's own: an earlier search that misleads is not all that it learns from.
@@ -194,15 +197,15 @@ class Proposer:
             raise UsageError(f"no configuration that keeps 'require' was found in {_RANDOM_PATIENCE} random draws")
         return config
 
-    def pass_over(self) -> None:
-        """Take in that a trial was proposed whose configuration does not lie in the space."""
+    def pass_over(self, ask: Ask) -> None:
+        """Take in a proposal whose configuration does not lie in the space."""
+        self._out_of_turn += ask.origin is Origin.REPLICATE
         if self._additions:
             self._additions.pop(0)
             self._out_of_turn += 1
 
     def _begin(self, ask: Ask) -> None:
-        self.pass_over()
-        self._out_of_turn += ask.origin is Origin.REPLICATE
+        self.pass_over(ask)
         choices: dict[str, tuple[Domain, Any]] = {}
 
         def retrace(key: str, domain: Domain) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tuner.journal.events import Ask, Event
+from tuner.journal.events import Add, Ask, Event, Respace
 from tuner.search.proposer import Proposal, Proposer
 from tuner.space.change import Change
 from tuner.space.space import Space
@@ -20,11 +20,17 @@ class Stage:
         first: Number of the first trial that is proposed from it.
         space: What may be proposed.
         change: How it follows from the space before it.
+        points: Configurations to begin with, as ``Proposer`` has them.
+        warm_points: As there.
+        begins: Place of the first of them, as there.
     """
 
     first: int
     space: Space
     change: Change
+    points: Sequence[Mapping[str, Any]] = ()
+    warm_points: Sequence[Mapping[str, Any]] = ()
+    begins: int = 0
 
 
 class Stages:
@@ -34,10 +40,11 @@ class Stages:
     sampler would take them for configurations that it can propose.
     """
 
-    def __init__(self, stages: Sequence[Stage], proposer_of: Callable[[Space], Proposer]) -> None:
-        """Args: stages: in order, at least one; proposer_of: Returns a fresh proposer over a space."""
+    def __init__(self, stages: Sequence[Stage], proposer_of: Callable[[Stage], Proposer]) -> None:
+        """Args: stages: in order, at least one; proposer_of: Returns a fresh proposer of a stage."""
         self._stages = tuple(stages)
-        self._proposers = [proposer_of(stage.space) for stage in stages]
+        self._proposers = [proposer_of(stage) for stage in stages]
+        self._current = 0
         self._told: list[set[int]] = [set() for _ in stages]
 
     @property
@@ -52,14 +59,18 @@ class Stages:
 
     def observe(self, event: Event) -> None:
         """Take in the log's next event that counts."""
+        if isinstance(event, Respace):
+            self._current = event.stage
         for index, (proposer, told) in enumerate(zip(self._proposers, self._told, strict=True)):
             if isinstance(event, Ask):
                 translated = self._translated(event, index)
                 if translated is None:
-                    proposer.pass_over()
+                    proposer.pass_over(event)
                 else:
                     told.add(event.n)
                     proposer.observe(translated)
+            elif isinstance(event, Add):
+                proposer.observe(replace(event, config=self._named(event.config, self._current, index)))
             elif event.n is None or event.n in told:
                 proposer.observe(event)
 
@@ -77,11 +88,17 @@ class Stages:
             return None
         if origin == index:
             return ask
-        config = ask.config
+        config = self._named(ask.config, origin, index)
         defaults: dict[str, Any] = {}
         for stage in self._stages[origin + 1 : index + 1]:
-            config = stage.change.names(config)
             defaults = {**stage.change.names(defaults), **stage.change.defaults}
         last = self._stages[index]
         translated = replace(last.change, renamed={}, defaults=defaults).translated(config, last.space)
         return None if translated is None else replace(ask, config=translated)
+
+    def _named(self, config: Mapping[str, Any], origin: int, index: int) -> dict[str, Any]:
+        """Return a stage's configuration under the names of a later one."""
+        named = dict(config)
+        for stage in self._stages[origin + 1 : index + 1]:
+            named = stage.change.names(named)
+        return named

@@ -60,3 +60,7 @@ class Change:
         if name in self.fields:
             return True, self.fields[name].default_for(config)
         return False, None
+
+
+#: How a space follows from itself.
+UNCHANGED = Change()

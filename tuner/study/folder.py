@@ -216,6 +216,12 @@ def portable_settings(file: SearchFile) -> dict[str, Any]:
     return settings
 
 
+def respaced(settings: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with the space of others, and their points, which lie in it."""
+    search = {**settings["search"], "points": now["search"]["points"]}
+    return {**settings, "parameters": now["parameters"], "require": now["require"], "search": search}
+
+
 def differences(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """Return a phrase for each setting that differs and may not, such as ``search.seed (0, now 1)``.
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from tuner.facts.errors import UsageError, relative_to_cwd
 from tuner.facts.ray_job import in_ray_job
 from tuner.journal.history import History
@@ -12,7 +9,7 @@ from tuner.search.improvement import Improvement
 from tuner.search.limits import LIMITS, Standing, reached
 from tuner.space.searchfile import SearchFile
 from tuner.storage.copies import origin
-from tuner.study.folder import Folder, differences, portable_settings
+from tuner.study.folder import Folder, differences, portable_settings, respaced
 from tuner.study.request_files import lasting
 
 #: How a driver lets go of a search that has nothing left to do.
@@ -37,7 +34,7 @@ def finished_by(
     """
     place = relative_to_cwd(folder.path)
     before, now = folder.description()["settings"], portable_settings(file)
-    differing = differences({**before, **_space_of(now)} if changed else before, now)
+    differing = differences(respaced(before, now) if changed else before, now)
     if differing:
         raise UsageError(
             f"{place} holds a search with other settings: {'; '.join(differing)}; choose another --name"
@@ -56,10 +53,6 @@ def finished_by(
             f"{place} holds an unfinished search ({done} of {wanted} trials ended); go on with: {resume_command}"
         )
     return None
-
-
-def _space_of(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: settings[key] for key in ("parameters", "require")}
 
 
 def _asked(folder: Folder, history: History) -> bool:

@@ -19,9 +19,8 @@ from tuner.search.ledger import Ledger
 from tuner.search.proposer import Proposer
 from tuner.search.schedulers.registry import scheduler_of
 from tuner.search.stages import Stage, Stages
-from tuner.space.change import Change
+from tuner.space.change import UNCHANGED, Change
 from tuner.space.searchfile import SearchFile
-from tuner.space.space import Space
 from tuner.storage.copies import attach
 from tuner.study.drive import drive, exit_code
 from tuner.study.folder import Folder
@@ -33,7 +32,7 @@ from tuner.study.requests import Requests
 from tuner.study.resume import finished_by
 from tuner.study.signals import CaughtSignals, caught_signals
 from tuner.study.spaces import put_space, stages_of, with_all_columns
-from tuner.study.warm_start import choose_warm_points, warm_points_of
+from tuner.study.warm_start import choose_warm_points
 from tuner.study.workplace import Prepared, Workplace, workplace
 
 
@@ -163,21 +162,19 @@ def _drive(
     warn_of_versions(folder, observer)
     concurrent = place.slots()
     if change is not None:
-        put_space(folder, file, change, len(folder.history().trials))
+        put_space(folder, file, change, folder.history())
     stages = stages_of(folder, file)
     info = with_all_columns(info, folder)
-    proposer = _proposer(file, stages, warm_points_of(folder))
+    proposer = _proposer(file, stages)
     ledger = _ledger(file, log, proposer, concurrent)
     for number, stage in enumerate(stages):  # a driver may have been killed before it wrote that down
         ledger.respace(number, stage.change.renamed)
     if change is not None and isinstance(proposer, Stages):
-        observer.notice(
-            f"of {len(ledger.history.trials):,} trials {len(proposer.told):,} lie in the new space and are told to the "
-            f"sampler"
-        )
+        tried = counted(len(ledger.history.trials), "trial")
+        observer.notice(f"of {tried} {len(proposer.told):,} lie in the new space and are told to the sampler")
     if more:
         ledger.extend(more)
-    requests.hand_to(ledger, file.space)
+    requests.hand_to(ledger, file.space, change or UNCHANGED)
     folder.note_versions(len(ledger.history.trials), now)
     kept = KeptCheckpoints(folder.checkpoints, file.keep_checkpoints, file.metric.goal)
     publisher = Publisher(folder.path, info, ledger, kept, confirm=log.confirm)
@@ -213,23 +210,24 @@ def _drive(
     return Outcome(folder.path, reason, exit_code(states, reason), ledger.hopeless)
 
 
-def _proposer(file: SearchFile, stages: Sequence[Stage], warm_points: Sequence[Mapping[str, Any]]) -> Proposer | Stages:
+def _proposer(file: SearchFile, stages: Sequence[Stage]) -> Proposer | Stages:
     search = file.search
 
-    def over(space: Space) -> Proposer:
+    def of(stage: Stage) -> Proposer:
         return Proposer(
-            space,
+            stage.space,
             algorithm=search.algorithm,
             seed=search.seed,
             goal=file.metric.goal,
             further=file.metrics[1:],
-            points=search.points,
-            warm_points=warm_points,
+            points=stage.points,
+            warm_points=stage.warm_points,
+            begins=stage.begins,
             options=search.options,
             replicates=search.replicates,
         )
 
-    return over(file.space) if len(stages) == 1 else Stages(stages, over)
+    return of(stages[0]) if len(stages) == 1 else Stages(stages, of)
 
 
 def _ledger(file: SearchFile, log: Log, proposer: Proposer | Stages, concurrent: int) -> Ledger:
