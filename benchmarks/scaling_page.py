@@ -84,7 +84,7 @@ reports in all. Milliseconds of a processor for each trial since the row before.
 
 What grows are the configuration of each trial, the numbers of its reports, eight bytes each, and its row of the
 leaderboard. With what writing both Parquet files takes for a moment it is {kb:.1f} kB a trial from the first row to the
-last. TPE's study does not grow beyond 1,000 results; those of cmaes, gp, qmc and nsga2 do.
+last. TPE's study does not grow beyond 1,000 results; those of gp and nsga2 do.
 
 ## What a durable report costs
 
