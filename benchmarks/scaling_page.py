@@ -1,8 +1,8 @@
-"""docs/scaling.md, made from the records of driver.py, log.py and cluster.py; every number on it comes from them.
+"""docs/scaling.md, made from the records of driver.py, soak.py, log.py and cluster.py, of which its numbers are.
 
     python benchmarks/scaling_page.py
 
-Reads ``scaling.jsonl`` beside this file, the lines that the three printed, and writes the page. Of two lines of one
+Reads ``scaling.jsonl`` beside this file, the lines that the four printed, and writes the page. Of two lines of one
 benchmark the later one counts.
 """
 
@@ -41,6 +41,7 @@ With {slots:,} trials side by side, on the machines of the figures below:
   average, or slots wait for proposals. `random` takes {random:.1f} ms.
 - **Leaderboard.** Writing it at {trials:,} trials takes {publish:.2f} s of a processor, beside the driver's loop; the
   pause after a write grows with what it took.
+- **Memory.** {kb:.1f} kB for each trial that has ended, [as a search grows](#as-a-search-grows).
 - **Resume.** Reading a log of {trials:,} trials and {epochs:,} reports again takes {replay:.1f} s; the driver needs
   {peak:,} MB.
 
@@ -69,6 +70,21 @@ brackets of a processor. `optuna` is Optuna with a journal file, told the same.
     {driver_command}
 
 {driver_where}
+
+## As a search grows
+
+A whole search in one process, again without Ray: proposals by {soak_algorithm}, {soak_slots} slots, {soak_epochs:,}
+reports in all. Milliseconds of a processor for each trial since the row before.
+
+{soak}
+
+    {soak_command}
+
+{soak_where}
+
+What grows are the configuration of each trial, the numbers of its reports, eight bytes each, and its row of the
+leaderboard. With what writing both Parquet files takes for a moment it is {kb:.1f} kB a trial from the first row to the
+last. TPE's study does not grow beyond 1,000 results; those of gp and nsga2 do.
 
 ## What a durable report costs
 
@@ -102,11 +118,11 @@ def page(records: Sequence[Record]) -> str:
     """Return the whole page.
 
     Args:
-        records: Of the benchmarks driver, log and cluster; of each the last counts. Numbers of nodes may be measured
-            one by one, as eight take a machine that is left alone: of each the last counts.
+        records: Of the benchmarks driver, soak, log and cluster; of each the last counts. Numbers of nodes may be
+            measured one by one, as eight take a machine that is left alone: of each the last counts.
     """
     by_name = {record["benchmark"]: record for record in records}
-    driver, log = (by_name[name] for name in ("driver", "log"))
+    driver, soak, log = (by_name[name] for name in ("driver", "soak", "log"))
     last = {
         (cell["nodes"], cell["side"]): (cell, record)
         for record in records
@@ -121,6 +137,13 @@ def page(records: Sequence[Record]) -> str:
         driver=_table(_driver_row, driver["cells"]),
         driver_where=_where(driver),
         driver_command=driver["command"],
+        soak=_table(_soak_row, soak["cells"]),
+        soak_where=_where(soak),
+        soak_command=soak["command"],
+        soak_algorithm=soak["algorithm"],
+        soak_slots=soak["slots"],
+        soak_epochs=soak["cells"][-1]["epochs"],
+        kb=_kilobytes(soak["cells"]),
         log=_table(_log_row, log["cells"]),
         log_where=_where(log),
         log_command=log["command"],
@@ -162,6 +185,12 @@ def _limits(driver: Sequence[Record], log: Sequence[Record], cluster: Sequence[R
     }
 
 
+def _kilobytes(soak: Sequence[Record]) -> float:
+    """Return how much memory a trial takes, from the first cell to the last."""
+    first, last = soak[0], soak[-1]
+    return float(1000 * (last["memory_mb"] - first["memory_mb"]) / (last["trials"] - first["trials"]))
+
+
 def _driver_row(cell: Record) -> dict[str, str]:
     return {
         "": cell["side"],
@@ -175,6 +204,16 @@ def _driver_row(cell: Record) -> dict[str, str]:
         "resume, s": f"{cell['replay_seconds']:.1f} ({cell['replay_cpu_seconds']:.1f})",
         "log, MB": f"{cell['log_mb']:.1f}",
         "peak, MB": f"{cell['replay_peak_mb']:,}",
+    }
+
+
+def _soak_row(cell: Record) -> dict[str, str]:
+    return {
+        "trials": f"{cell['trials']:,}",
+        "proposal": f"{cell['sampler_ms']:.1f}",
+        "leaderboard": f"{cell['leaderboard_ms']:.1f}",
+        "all the rest": f"{cell['driver_ms']:.1f}",
+        "memory, MB": f"{cell['memory_mb']:.0f}",
     }
 
 

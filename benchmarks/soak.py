@@ -3,15 +3,16 @@
     python benchmarks/soak.py [--trials 10000] [--slots 16] [--algorithm tpe] [--every 1000] [--folder FOLDER]
 
 The program's own ledger, sampler, scheduler, log and leaderboard, without Ray; workers are a formula that answers at
-once. Prints one JSON line for every so many trials: milliseconds of processor time a trial that the sampler, the
-leaderboard and all the rest took since the line before, and resident memory. ``--plain`` keeps every result in TPE's
-study, for comparison.
+once. Prints one JSON line, and each of its cells when it is known on stderr: for every so many trials, milliseconds of
+processor time a trial that the sampler, the leaderboard and all the rest took since the cell before, and resident
+memory. ``--plain`` keeps every result in TPE's study, for comparison.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from collections import deque
@@ -41,7 +42,7 @@ def resident_mb() -> float:
 
 
 def soak(folder: Path, algorithm: str, trials: int, slots: int, every: int) -> Iterator[dict[str, Any]]:
-    """Run a search; yields a line for every so many trials that have ended."""
+    """Run a search; yields a cell for every so many trials that have ended."""
     file = search_file(folder, algorithm, trials, slots)
     info = SearchInfo.of(file.name, file.metric.name, file.metric.goal, file.space)
     rows, running = EndedRows(), deque[tuple[Assignment, int]]()
@@ -67,6 +68,7 @@ def soak(folder: Path, algorithm: str, trials: int, slots: int, every: int) -> I
                 spent = time.process_time() - processor
                 yield {
                     "trials": ended,
+                    "epochs": ledger.history.epochs,
                     "sampler_ms": milliseconds(asks.processor_seconds / every),
                     "leaderboard_ms": milliseconds(writes.processor_seconds / every),
                     "driver_ms": milliseconds((spent - asks.processor_seconds - writes.processor_seconds) / every),
@@ -87,11 +89,13 @@ def main() -> None:
     args = parser.parse_args()
     if args.plain:
         Tpe.bound = None
-    about = {"benchmark": "soak", "algorithm": args.algorithm, "plain": args.plain, "slots": args.slots}
-    print(json.dumps({**about, **machine(), "versions": versions("optuna", "pyarrow")}), flush=True)
+    about = {"benchmark": "soak", "algorithm": args.algorithm, "plain": args.plain, "slots": args.slots, **machine()}
+    cells = []
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
-        for line in soak(Path(name), args.algorithm, args.trials, args.slots, args.every):
-            print(json.dumps(line), flush=True)
+        for cell in soak(Path(name), args.algorithm, args.trials, args.slots, args.every):
+            print(json.dumps(cell), file=sys.stderr, flush=True)
+            cells.append(cell)
+    print(json.dumps({**about, "cells": cells, "versions": versions("optuna", "pyarrow")}))
 
 
 if __name__ == "__main__":

@@ -63,9 +63,7 @@ def test_cluster_of_one_node_and_its_peer() -> None:
 
 
 def test_soak_prints_the_curve() -> None:
-    command = [sys.executable, "benchmarks/soak.py", "--trials", "40", "--slots", "4", "--every", "20"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    _, *lines = map(json.loads, done.stdout.splitlines())
-    assert [line["trials"] for line in lines] == [20, 40]
-    assert all(min(line["driver_ms"], line["sampler_ms"], line["memory_mb"]) > 0 for line in lines)
-    assert lines[-1]["leaderboard_writes"] > 0
+    cells = run("soak", "--trials", "40", "--slots", "4", "--every", "20")["cells"]
+    assert [cell["trials"] for cell in cells] == [20, 40]
+    assert all(min(cell["driver_ms"], cell["sampler_ms"], cell["memory_mb"], cell["epochs"]) > 0 for cell in cells)
+    assert cells[-1]["leaderboard_writes"] > 0

@@ -12,6 +12,8 @@ sys.path.append("benchmarks")  # scripts, no package: they import their neighbou
 from scaling_page import page
 
 WHERE = {
+    "algorithm": "tpe",
+    "slots": 16,
     "command": "python benchmarks/script.py --option",
     "cpu": "a processor",
     "cores": 2,
@@ -32,10 +34,15 @@ def driver_cell(side: str, trials: int, **changes: Any) -> dict[str, Any]:
 
 def records() -> list[dict[str, Any]]:
     log = {"storage": "s3 + 60 ms", "delay_ms": 60, "report_ms": 1.0, "ask_ms": 1.0, "open_seconds": 1.0}
+    soak = {"sampler_ms": 30.0, "leaderboard_ms": 5.0, "driver_ms": 2.0}
     cluster = {"side": "tuner", "trials": 24, "trials_per_hour": 100, "reports_per_second": 5.0, "busy": 0.5}
     cluster |= {"driver_cpu": 0.1, "driver_peak_mb": 200, "store_bytes": 0}
     cells = {
         "driver": [driver_cell("tuner", 10_000), driver_cell("tuner", 100), driver_cell("optuna", 20_000)],
+        "soak": [
+            {**soak, "trials": 1000, "epochs": 7_000, "memory_mb": 180.0},
+            {**soak, "trials": 9000, "epochs": 66_666, "memory_mb": 204.0},
+        ],
         "log": [
             {**log, "reports": "durable", "reports_per_second": 20},
             {**log, "reports": "grouped", "reports_per_second": 80},
@@ -57,6 +64,12 @@ def test_limits_follow_from_the_largest_search_measured() -> None:
     assert "120 ms of a processor a proposal at 10,000 trials" in text
     assert "trials have to last 2.0 minutes on average" in text
     assert "epochs take 20 s and trials 4.0 minutes; on object storage epochs of 100 s" in text
+
+
+def test_what_a_trial_takes_is_the_growth_from_the_first_row_to_the_last() -> None:
+    text = " ".join(page(records()).split())
+    assert "3.0 kB for each trial that has ended" in text and "66,666 reports in all" in text
+    assert "| 9,000 | 30.0 | 5.0 | 2.0 | 204 |" in text
 
 
 def test_the_last_record_of_a_benchmark_counts() -> None:

@@ -131,7 +131,7 @@ def test_a_wrong_file_is_seen(
     place: Path, file: str, change: Callable[[pa.Table], pa.Table], account: str, said: str
 ) -> None:
     path = place / f"results/s/{file}.parquet"
-    path.write_bytes(encoded(change(pq.read_table(path))))
+    path.write_bytes(encoded([change(pq.read_table(path))]))
     assert any(said in sentence for sentence in getattr(audit(place, TRIALS), account))
 
 

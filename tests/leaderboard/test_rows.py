@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -16,6 +17,7 @@ from tuner.journal.events import Ask, Open, Retry, Start
 from tuner.journal.history import History, Trial
 from tuner.journal.log import read_events
 from tuner.journal.ranking import Ranking
+from tuner.leaderboard.epochs import epochs_table, epochs_tables
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.row import row_of
 from tuner.leaderboard.rows import EndedRows, leaderboard_table
@@ -222,6 +224,16 @@ def test_trials_that_report_different_numbers_share_the_table_of_epochs(tmp_path
     assert frame["images_per_second"].isna().tolist() == [False, False, True]
     assert frame["lr_now"].isna().all()
     assert frame.loc[1, "reported_at"] == pd.Timestamp(NOON + 22, unit="s", tz="UTC")
+
+
+@pytest.mark.parametrize("trials", [1, 2, 7, 100])
+def test_epochs_in_parts_are_those_of_the_whole(trials: int) -> None:
+    history = History([*demo(), *trial(7, [0.1, 0.3], metrics={"extra": 1.0})])
+    parts = list(epochs_tables(history, INFO, trials))
+    assert len(parts) == -(-8 // trials)
+    assert pa.concat_tables(parts).equals(epochs_table(history, INFO), check_metadata=True)
+    assert epochs_table(history, INFO)["number"].to_pylist() == [0, 0, 0, 1, 1, 2, 3, 5, 6, 7, 7]
+    assert len(epochs_table(History(), INFO)) == 0
 
 
 def test_the_row_of_a_trial_that_has_ended_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:

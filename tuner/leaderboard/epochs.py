@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -21,15 +21,27 @@ from tuner.leaderboard.schema import FORMAT_VERSION, arrow_schema, epoch_columns
 
 def epochs_table(history: History, info: SearchInfo) -> Any:
     """Return every report that counts as an Arrow table, sorted by number of the trial and epoch."""
-    packed = [trial.packed for trial in history.trials.values()]
+    return pa.concat_tables(epochs_tables(history, info, len(history.trials)))
+
+
+def epochs_tables(history: History, info: SearchInfo, trials: int) -> Iterator[Any]:
+    """Yield the same in parts, at least one: of a long search the whole would take as much memory as all it knows.
+
+    Args:
+        history: What happened.
+        info: The search.
+        trials: How many of them a part holds.
+    """
+    packed = sorted((trial.packed for trial in history.trials.values()), key=lambda reports: reports.n)
     columns = epoch_columns(further_metrics(packed, info, EPOCH_COLUMNS))
     schema = arrow_schema(columns, {"version": FORMAT_VERSION, **info.to_json()})
-    alike: dict[tuple[str, ...], list[Reports]] = defaultdict(list)
-    for reports in packed:
-        alike[reports.frame.names].append(reports)
-    tables = [_table(names, group, info, schema) for names, group in alike.items()]
-    table = pa.concat_tables([schema.empty_table(), *tables])
-    return table.sort_by([("number", "ascending"), ("epoch", "ascending")])
+    for start in range(0, max(1, len(packed)), max(1, trials)):
+        alike: dict[tuple[str, ...], list[Reports]] = defaultdict(list)
+        for reports in packed[start : start + trials]:
+            alike[reports.frame.names].append(reports)
+        tables = [_table(names, group, info, schema) for names, group in alike.items()]
+        table = pa.concat_tables([schema.empty_table(), *tables])
+        yield table.sort_by([("number", "ascending"), ("epoch", "ascending")])
 
 
 def _table(names: Sequence[str], group: Sequence[Reports], info: SearchInfo, schema: Any) -> Any:

@@ -150,7 +150,7 @@ def _check(path: Path, schema: Any, description: Mapping[str, Any], info: Search
 
 
 def _in_memory(table: Any) -> Any:
-    return pq.ParquetFile(pa.BufferReader(encoded(table)))
+    return pq.ParquetFile(pa.BufferReader(encoded([table])))
 
 
 def _behind(folder: Path, description: Mapping[str, Any]) -> bool:

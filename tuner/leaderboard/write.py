@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 from tuner.journal.history import History
 from tuner.journal.log import log_size
 from tuner.journal.storage import write_atomically
-from tuner.leaderboard.epochs import epochs_table
+from tuner.leaderboard.epochs import epochs_tables
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.rows import EndedRows, leaderboard_table
 
@@ -21,6 +22,9 @@ EPOCHS_FILE = "epochs.parquet"
 
 #: Rows are sorted by rank, so the best trials of any search lie in one small row group.
 ROW_GROUP_SIZE = 16_384
+
+#: Their epochs, thousands to tens of thousands of rows, are written together.
+_TRIALS_AT_ONCE = 1000
 
 
 def write_results(
@@ -46,16 +50,19 @@ def write_results(
         StorageError: The folder cannot be written; the files that stood there still stand.
     """
     log_bytes = log_size(folder) or 0
-    write_atomically(folder / EPOCHS_FILE, encoded(epochs_table(history, info)))
+    write_atomically(folder / EPOCHS_FILE, encoded(epochs_tables(history, info, _TRIALS_AT_ONCE)))
     table = leaderboard_table(history, info, live=live, kept=kept, log_bytes=log_bytes, ended=ended)
-    write_atomically(folder / LEADERBOARD_FILE, encoded(table))
+    write_atomically(folder / LEADERBOARD_FILE, encoded([table]))
+    pa.default_memory_pool().release_unused()  # what a write takes for a moment, a driver would keep for good
 
 
-def encoded(table: Any) -> bytes:
-    """Return an Arrow table as the bytes of a Parquet file with a checksum on every page."""
-    sink = pa.BufferOutputStream()
-    with parquet_writer(sink, table.schema) as writer:
-        writer.write_table(table, row_group_size=ROW_GROUP_SIZE)
+def encoded(tables: Iterable[Any]) -> bytes:
+    """Return Arrow tables of one schema as the bytes of a Parquet file with a checksum on every page."""
+    sink, parts = pa.BufferOutputStream(), iter(tables)
+    first = next(parts)
+    with parquet_writer(sink, first.schema) as writer:
+        for table in chain([first], parts):
+            writer.write_table(table, row_group_size=ROW_GROUP_SIZE)
     return bytes(memoryview(sink.getvalue()))
 
 
