@@ -61,17 +61,17 @@ def replicated(ledger: Ledger) -> list[Trial]:
     return [trial for trial in ledger.history.trials.values() if trial.ask.origin is Origin.REPLICATE]
 
 
-def test_who_leads_at_the_end_ran_more_than_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_leads_by_luck_runs_again_and_leads_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulation, "curve", dangerous)
-    once = search(tmp_path / "once", 1, trials=60, slots=4)
-    again = search(tmp_path / "again", 4, trials=60, slots=4)
-    assert not replicated(once) and len(runs_of(once, leader(once))) == 1
-    runs = runs_of(again, leader(again))
-    assert len(again.history.trials) == 60, "they are among the trials that are wanted"
-    assert len({trial.ask.config["seed"] for trial in runs}) == len(runs) >= 2
-    assert State.DIVERGED not in {trial.state for trial in runs}
-    assert leader(again).ask.config["lr"] < leader(once).ask.config["lr"], "what was lucky does not lead any more"
-    assert all(len(runs_of(again, trial)) <= 4 for trial in replicated(again))
+    once = search(tmp_path / "once", 1, trials=60, slots=4, algorithm="random")
+    again = search(tmp_path / "again", 4, trials=60, slots=4, algorithm="random")
+    assert not replicated(once) and len(again.history.trials) == 60, "they are among the trials that are wanted"
+    sets = [runs_of(again, trial) for trial in replicated(again)]
+    assert any(State.DIVERGED in {trial.state for trial in runs} for runs in sets)
+    for runs in sets:
+        assert len({trial.ask.config["seed"] for trial in runs}) == len(runs) <= 4
+    assert len(runs_of(again, leader(again))) == 4 and len(runs_of(once, leader(once))) == 1
+    assert leader(again).ask.config["lr"] < leader(once).ask.config["lr"]
 
 
 def test_where_nothing_diverges_nothing_runs_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ def test_a_finite_space_ends_when_its_leader_has_run_often_enough(
     space = space_of(
         parameter("optimizer", Constant("adamw")),
         parameter("depth", Constant(4)),
-        parameter("lr", Listed((0.0, 0.5, 1.0))),
+        parameter("lr", Listed(tuple(index / 12 for index in range(12)))),
     )
     ledger = search(tmp_path, 3, space, algorithm="grid", trials=50)
     assert ledger.exhausted

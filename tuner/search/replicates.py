@@ -14,6 +14,9 @@ from tuner.journal.ranking import Ranking
 #: Share of ended trials that diverged, below which nothing is run again: there a leader is hardly there by luck.
 _LEAST_DIVERGED = 0.1
 
+#: Trials that have to have ended before that share is taken for known, and a lead for more than a beginning.
+_LEAST_ENDED = 10
+
 
 class Replicates:
     """Says which configuration to run again: that of the trial which leads, until it has run often enough.
@@ -45,7 +48,7 @@ class Replicates:
     @property
     def wanted(self) -> dict[str, Any] | None:
         """The configuration to run again now, without a seed; None if there is none."""
-        if not self._diverged or self._diverged < _LEAST_DIVERGED * self._ended:
+        if self._ended < _LEAST_ENDED or self._diverged < _LEAST_DIVERGED * self._ended:
             return None
         leader = self._ranking.best
         if leader is None or leader.shaky or self._runs[config_hash(leader.config)] >= self._wanted_runs:
