@@ -32,7 +32,7 @@ ONE_OF_EACH: list[Event] = [
     Open(at=1.0, slots=2, trials=10),
     Extend(at=1.5, trials=12, request="extend-1.json"),
     Add(at=1.6, config={"lr": 0.1}, trials=13),
-    Respace(at=1.7, stage=1, renamed={"lr": "learning_rate"}),
+    Respace(at=1.7, stage=1, renamed={"lr": "learning_rate"}, dropped=(0, 2)),
     Ask(at=2.0, n=0, config={"lr": 1e-5, "model": "ü\n", "flip": True, "milestones": [1, 2]}, origin=Origin.SAMPLER),
     Start(at=2.5, n=0, attempt=1, node="alpha", device="cpu"),
     Epoch(

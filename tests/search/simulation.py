@@ -147,7 +147,7 @@ class Simulation:
                 if not running or self.ledger.limit is not None:
                     break
                 assignment, epoch = running.pop(0)
-                if self._step(assignment, epoch + 1) is Decision.CONTINUE:
+                if self.step(assignment, epoch + 1) is Decision.CONTINUE:
                     running.append((assignment, epoch + 1))
                 self.steps += 1
                 if self.steps == die_after:
@@ -157,7 +157,8 @@ class Simulation:
             self.log.__exit__(None, None, None)
         return self.ledger
 
-    def _step(self, assignment: Assignment, epoch: int) -> Decision:
+    def step(self, assignment: Assignment, epoch: int) -> Decision:
+        """Send the ledger what one epoch of a trial reports; returns whether it goes on."""
         value = curve(assignment.config, epoch)
         started = Started(at=0.0, node="here", device="cpu") if epoch == assignment.after_epoch + 1 else None
         report, ended = None, None

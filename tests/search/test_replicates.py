@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from tests.search import simulation
-from tests.search.simulation import Simulation, parameter, space_of
+from tests.search.simulation import EPOCHS, Simulation, parameter, space_of
 from tuner.facts.configs import config_hash
-from tuner.facts.records import Goal, Origin, State
+from tuner.facts.records import Decision, Goal, Origin, State
 from tuner.journal.history import Trial
 from tuner.journal.ranking import Ranking
 from tuner.search.ledger import Ledger
+from tuner.search.messages import Ended
 from tuner.search.proposer import Proposer
 from tuner.space.domains import Constant, Integer, Listed, Real
 from tuner.space.space import Space
@@ -121,3 +122,23 @@ def test_a_searched_seed_is_never_replaced(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(simulation, "curve", dangerous)
     space = space_of(*SPACE.parameters.values(), parameter("seed", Integer(0, 9)))
     assert not replicated(search(tmp_path, 5, space, trials=30))
+
+
+def test_a_leader_whose_other_runs_fail_does_not_take_the_rest_of_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulation, "curve", dangerous)
+    target = Proposer(SPACE, algorithm="random", seed=0, goal=Goal.MAXIMIZE, replicates=3)
+    simulated = Simulation(tmp_path, proposer=target, scheduler="none", trials=60)
+    origins = []
+    while (assignment := simulated.ledger.next_assignment()) is not None:
+        trial = simulated.ledger.history.trials[assignment.number]
+        origins.append(trial.ask.origin)
+        if trial.ask.origin is Origin.REPLICATE:
+            simulated.ledger.end(assignment.number, Ended(State.FAILED, "lost", "killed"))
+            continue
+        for epoch in range(1, EPOCHS + 1):
+            if simulated.step(assignment, epoch) is not Decision.CONTINUE:
+                break
+    simulated.log.__exit__(None, None, None)
+    assert 2 <= origins.count(Origin.REPLICATE) < 20

@@ -121,3 +121,19 @@ def test_a_renamed_parameter_is_renamed_in_all_trials_so_far_and_once(tmp_path: 
     assert history.stage == 1
     for trial in history.trials.values():
         assert "layers" in trial.ask.config and "depth" not in trial.ask.config
+
+
+def test_a_configuration_that_waits_and_does_not_lie_in_the_new_space_is_left_out(tmp_path: Path) -> None:
+    first = Simulation(tmp_path, trials=2)
+    for depth in (3, 1, 2):
+        first.ledger.add({"depth": depth})
+    first.log.__exit__(None, None, None)
+    later = Stage(0, space_of(parameter("depth", Integer(1, 2))), Change())
+    second = Simulation(tmp_path, trials=2, proposer=Stages([Stage(0, CONDITIONAL, Change()), later], proposer_of))
+    second.ledger.respace(1, {}, [0])
+    assert second.ledger.history.waiting == [{"depth": 1}, {"depth": 2}]
+    for depth in (1, 2):
+        assignment = second.ledger.next_assignment()
+        assert assignment is not None and assignment.config["depth"] == depth
+        second.ledger.end(assignment.number, COMPLETED)
+    assert second.ledger.exhausted and second.ledger.history.out_of_turn == 2

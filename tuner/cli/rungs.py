@@ -23,11 +23,11 @@ def rung_sentence(rungs: Sequence[RungCorrelation]) -> str:
 
 
 def rung_warning(rungs: Sequence[RungCorrelation]) -> str:
-    """Return what to do about the first rung that is a poor judge; an empty text where none is known to be."""
+    """Return what to do about the first rung that stopped trials and is a poor judge; an empty text where none is."""
     from tuner.leaderboard.rung_correlation import LOW
 
     for rung in rungs:
-        if rung.known is not None and rung.known < LOW:
+        if rung.known is not None and rung.known < LOW and rung.stopped:
             return (
                 f"warning: epoch {rung.epoch} is a poor judge of the end (a rank correlation below {LOW}), so "
                 "that good trials may have been stopped there; a larger scheduler.grace_period stops later"

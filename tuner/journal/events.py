@@ -175,12 +175,14 @@ class Respace(Event):
     Attributes:
         stage: Which of the spaces it is, from 1; the one that the search began with is 0.
         renamed: Old name to new name of parameters, in the configurations of all trials so far.
+        dropped: Of the given configurations that wait, the places of those that do not lie in the new space, from 0.
     """
 
     type: ClassVar[str] = "respace"
 
     stage: int
     renamed: dict[str, str]
+    dropped: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

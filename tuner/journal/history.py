@@ -6,8 +6,9 @@ rules that all of them share, so that at-least-once execution becomes exactly-on
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tuner.facts.records import Decision, Goal, Origin, State
 from tuner.journal.events import Add, Ask, Close, End, Epoch, Event, Extend, Open, Respace, Retry, Rung, Start
@@ -57,6 +58,13 @@ class Trial:
         return self.epochs if isinstance(self.epochs, Reports) else Reports(self.number, self.epochs)
 
     @property
+    def scores(self) -> dict[int, float]:
+        """Epoch to score."""
+        if isinstance(self.epochs, Reports):
+            return self.epochs.scores
+        return {epoch: report.score for epoch, report in self.epochs.items()}
+
+    @property
     def stop_decision(self) -> Rung | None:
         """The decision to stop it, or None."""
         return next((rung for rung in self.rungs if rung.decision is Decision.STOP), None)
@@ -72,12 +80,11 @@ class Trial:
 
     def best(self, goal: Goal) -> Epoch | None:
         """Return the report with the best metric, the first of equals; None before any report."""
-        best: Epoch | None = None
-        for number in sorted(self.epochs):
-            report = self.epochs[number]
-            if best is None or goal.better(report.score, best.score):
-                best = report
-        return best
+        scores = self.scores
+        if not scores:
+            return None
+        pick = max if goal is Goal.MAXIMIZE else min
+        return self.epochs[pick(sorted(scores), key=scores.__getitem__)]
 
 
 class History:
@@ -92,7 +99,7 @@ class History:
         closed: How the last driver let go, or None while one holds it or after it was killed.
         wanted: How many trials the last driver is to propose in all.
         extended: The same as far as it was asked for once the search had begun; no driver wants fewer.
-        additions: How many configurations that were given wait to be proposed.
+        waiting: Configurations that were given and are to be proposed, in order.
         out_of_turn: How many of those have been, and replicates.
         requests: Names of the requests that were taken in.
         epochs: How many reports count.
@@ -108,7 +115,7 @@ class History:
         self.closed: Close | None = None
         self.wanted = 0
         self.extended = 0
-        self.additions = 0
+        self.waiting: list[Mapping[str, Any]] = []
         self.out_of_turn = 0
         self.requests: set[str] = set()
         self.epochs = 0
@@ -134,8 +141,8 @@ class History:
             if event.n in self.trials:
                 return False
             self.trials[event.n] = Trial(event)
-            if self.additions:
-                self.additions -= 1
+            if self.waiting:
+                self.waiting.pop(0)
                 self.out_of_turn += 1
             self.out_of_turn += event.origin is Origin.REPLICATE
             self._held[event.n] = event.at
@@ -167,17 +174,18 @@ class History:
             self._rename(event)
             return
         self.wanted = self.extended = max(self.wanted, event.trials)
-        self.additions += isinstance(event, Add)
+        if isinstance(event, Add):
+            self.waiting.append(event.config)
         if event.request is not None:
             self.requests.add(event.request)
 
     def _rename(self, event: Respace) -> None:
         self.stage = max(self.stage, event.stage)
-        if not event.renamed:
-            return
-        for trial in self.trials.values():
-            config = {event.renamed.get(name, name): value for name, value in trial.ask.config.items()}
-            trial.ask = replace(trial.ask, config=config)
+        kept = (config for place, config in enumerate(self.waiting) if place not in event.dropped)
+        self.waiting = [_renamed(config, event) for config in kept]
+        if event.renamed:
+            for trial in self.trials.values():
+                trial.ask = replace(trial.ask, config=_renamed(trial.ask.config, event))
 
     def _let_go(self, number: int, at: float) -> None:
         if number in self._held:
@@ -211,7 +219,7 @@ class History:
         copy.trials = {number: trial if trial.end else trial.copied() for number, trial in self.trials.items()}
         copy.active_seconds, copy.opened, copy.closed = self.active_seconds, self.opened, self.closed
         copy.wanted, copy.extended = self.wanted, self.extended
-        copy.additions, copy.out_of_turn = self.additions, self.out_of_turn
+        copy.waiting, copy.out_of_turn = list(self.waiting), self.out_of_turn
         copy.requests, copy.epochs, copy.stage = set(self.requests), self.epochs, self.stage
         copy._gpus, copy._gpu_seconds, copy._held = self._gpus, self._gpu_seconds, dict(self._held)
         copy.nodes, copy._last_at = dict(self.nodes), self._last_at
@@ -231,6 +239,10 @@ class History:
     def unfinished(self) -> list[Trial]:
         """Trials without an end, in the order of proposal."""
         return [trial for trial in self.trials.values() if trial.end is None]
+
+
+def _renamed(config: Mapping[str, Any], event: Respace) -> dict[str, Any]:
+    return {event.renamed.get(name, name): value for name, value in config.items()}
 
 
 def counts(trial: Trial, event: Event) -> bool:

@@ -20,6 +20,7 @@ class Place(NamedTuple):
         number: The trial's.
         score: The metric at its best epoch.
         config: Its configuration.
+        config_hash: Equal for equal configurations, whatever their seed.
     """
 
     shaky: bool
@@ -27,6 +28,7 @@ class Place(NamedTuple):
     number: int
     score: float
     config: Mapping[str, Any]
+    config_hash: str
 
 
 class Ranking:
@@ -54,12 +56,21 @@ class Ranking:
             same = config_hash(trial.ask.config)
             self._completed.add(same)
             loss = -report.score if self._goal is Goal.MAXIMIZE else report.score
-            place = Place(same in self._diverged, loss, trial.number, report.score, trial.ask.config)
+            place = Place(same in self._diverged, loss, trial.number, report.score, trial.ask.config, same)
             insort(self._places, place)
 
     def first(self, count: int | None = None) -> list[Place]:
         """Return the best places, so many or all."""
         return self._places[:count]
+
+    def distinct(self, count: int) -> list[Place]:
+        """Return the best place of each configuration, so many of these."""
+        found: dict[str, Place] = {}
+        for place in self._places:
+            if len(found) == count:
+                break
+            found.setdefault(place.config_hash, place)
+        return list(found.values())
 
     @property
     def best(self) -> Place | None:
@@ -68,6 +79,6 @@ class Ranking:
 
     def _shake(self, same: str) -> None:
         if same in self._completed and same not in self._diverged:
-            shaken = (place._replace(shaky=place.shaky or config_hash(place.config) == same) for place in self._places)
+            shaken = (place._replace(shaky=place.shaky or place.config_hash == same) for place in self._places)
             self._places = sorted(shaken)
         self._diverged.add(same)

@@ -67,6 +67,12 @@ class Reports(Mapping[int, Epoch]):
         rows = ((item.at, item.score, item.seconds, item.memory_mb, *map(item.metrics.get, names)) for item in reports)
         self.numbers = array("d", [math.nan if value is None else value for row in rows for value in row])
 
+    @property
+    def scores(self) -> dict[int, float]:
+        """Epoch to score, ascending, without making the reports."""
+        width = len(FIXED) + len(self.frame.names)
+        return dict(zip(self.frame.epochs, self.numbers[FIXED.index("score") :: width], strict=True))
+
     def __getitem__(self, epoch: int) -> Epoch:
         frame = self.frame
         place = bisect_left(frame.epochs, epoch)

@@ -51,6 +51,10 @@ def _texts(value: Any) -> dict[str, str]:
     return {name: _instance(str)(item) for name, item in _instance(dict)(value).items()}
 
 
+def _places(value: Any) -> tuple[int, ...]:
+    return tuple(map(_whole, _instance(list)(value)))
+
+
 def moment(value: Any) -> float:
     """Return seconds since 1970 that a calendar knows."""
     if not 0 <= (seconds := _number(value)) < _YEAR_10000:
@@ -82,6 +86,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "dict[str, Any]": _config,
     "dict[str, float | None]": _numbers,
     "dict[str, str]": _texts,
+    "tuple[int, ...]": _places,
     "Origin": Origin,
     "State": State,
     "Decision": Decision,

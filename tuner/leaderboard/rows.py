@@ -85,10 +85,8 @@ def _ranked(table: Any, goal: Goal) -> Any:
     scored = pc.is_valid(table["score"])
     completed = pc.and_(pc.equal(table["state"], str(State.COMPLETED)), scored)
     stopped = pc.and_(pc.equal(table["state"], str(State.STOPPED)), scored)
-    diverged = pc.equal(table["state"], str(State.DIVERGED))
-    shaky = pc.is_in(table["config_hash"], table["config_hash"].filter(diverged))
     keys = {
-        "place": pc.if_else(completed, pc.if_else(shaky, 1, 0), pc.if_else(stopped, 2, 3)),
+        "place": pc.if_else(completed, pc.if_else(_shaky(table), 1, 0), pc.if_else(stopped, 2, 3)),
         "score": pc.if_else(pc.or_(completed, stopped), table["score"], None),
         "number": table["number"],
     }
@@ -100,6 +98,12 @@ def _ranked(table: Any, goal: Goal) -> Any:
     return _replaced(table, "rank", ranks)
 
 
+def _shaky(table: Any) -> Any:
+    """Return of each row whether a run of its configuration diverged; such trials come last, as in ``Ranking``."""
+    diverged = pc.equal(table["state"], str(State.DIVERGED))
+    return pc.is_in(table["config_hash"], table["config_hash"].filter(diverged))
+
+
 def _with_fronts(table: Any, info: SearchInfo) -> Any:
     """Return a leaderboard whose ranked trials have the number of their Pareto front, if there are several metrics."""
     if not info.further:
@@ -107,7 +111,12 @@ def _with_fronts(table: Any, info: SearchInfo) -> Any:
     columns = [table["score"], *(table[column_of(metric.name)] for metric in info.further)]
     counts = reduce(pc.and_, (pc.is_valid(column) for column in columns), pc.is_valid(table["rank"]))
     values = np.column_stack([column.filter(counts).to_numpy() for column in columns])
-    ranks = iter(pareto_ranks(values, [metric.goal for metric in info.metrics]).tolist())
+    shaky = _shaky(table).filter(counts).to_numpy(zero_copy_only=False)
+    fronts = np.zeros(len(values), dtype=np.int64)
+    for last in (False, True):
+        goals = [metric.goal for metric in info.metrics]
+        fronts[shaky == last] = fronts.max(initial=0) + pareto_ranks(values[shaky == last], goals)
+    ranks = iter(fronts.tolist())
     return _replaced(table, "pareto_rank", [next(ranks) if counted else None for counted in counts.to_pylist()])
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 from tuner.facts.ranks import spearman
-from tuner.facts.records import Goal, State
+from tuner.facts.records import Decision, Goal, State
 from tuner.facts.rungs import Bracket, runs_whole
 from tuner.journal.history import History, Trial
 
@@ -49,11 +50,13 @@ class RungCorrelation:
             correlation among survivors, who are more alike than all trials are.
         exempt: Over those that no rung stops, a fair sample of all; None where there are none. With hyperband its last
             bracket, which has no rungs, is among them.
+        stopped: How many trials it stopped, or would have if they had not been exempt.
     """
 
     epoch: int
     completed: Correlation
     exempt: Correlation | None = None
+    stopped: int = 0
 
     @property
     def known(self) -> float | None:
@@ -77,7 +80,9 @@ def rung_correlations(
         exempt: Share of the trials that are exempt from stopping.
         brackets: Over which the scheduler spreads trials; empty where it has none.
     """
-    rungs = sorted({rung.epoch for trial in history.trials.values() for rung in trial.rungs})
+    decisions = [rung for trial in history.trials.values() for rung in trial.rungs]
+    rungs = sorted({rung.epoch for rung in decisions})
+    stopped = Counter(rung.epoch for rung in decisions if rung.decision is not Decision.CONTINUE)
     scores = {
         trial.number: best.score
         for trial in history.trials.values()
@@ -86,10 +91,12 @@ def rung_correlations(
     completed = [history.trials[number] for number in scores]
     whole = [trial for trial in completed if runs_whole(trial.number, exempt, brackets)]
     some = exempt > 0 or any(not bracket.rungs for bracket in brackets)
-    return tuple(
-        RungCorrelation(epoch, _over(completed, epoch, scores), _over(whole, epoch, scores) if some else None)
-        for epoch in rungs
-    )
+
+    def at(epoch: int) -> RungCorrelation:
+        exempt = _over(whole, epoch, scores) if some else None
+        return RungCorrelation(epoch, _over(completed, epoch, scores), exempt, stopped[epoch])
+
+    return tuple(map(at, rungs))
 
 
 def _over(trials: Collection[Trial], epoch: int, scores: dict[int, float]) -> Correlation:

@@ -21,10 +21,10 @@ from tuner.journal.ranking import Ranking
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.rung_correlation import RungCorrelation, rung_correlations
 from tuner.leaderboard.source import DAMAGE, SETTINGS_FILE
-from tuner.space.searchfile import Scheduler
+from tuner.space.searchfile import LIMIT_NAMES, Scheduler
 
 #: Limits that have no attribute of their own.
-_LIMITS = ("epoch_budget", "gpu_hours", "min_improvement")
+_LIMITS = LIMIT_NAMES[1:]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from tuner.facts.errors import ResultsHeldError, StorageError
@@ -179,15 +179,16 @@ class Ledger:
         if request is None or request not in self.history.requests:
             self._write(Extend(at=self._clock(), trials=self.history.wanted + trials, request=request))
 
-    def respace(self, stage: int, renamed: Mapping[str, str]) -> None:
+    def respace(self, stage: int, renamed: Mapping[str, str], dropped: Iterable[int] = ()) -> None:
         """Write down that the space changed; one that the log knows of changes nothing.
 
         Args:
             stage: Which of the search's spaces it is, from 1.
             renamed: Old name to new name of parameters.
+            dropped: Places in ``history.waiting`` of what does not lie in it.
         """
         if stage > self.history.stage:
-            self._write(Respace(at=self._clock(), stage=stage, renamed=dict(renamed)))
+            self._write(Respace(at=self._clock(), stage=stage, renamed=dict(renamed), dropped=tuple(dropped)))
 
     def add(self, config: Mapping[str, Any], request: str | None = None) -> None:
         """Propose a configuration next; a request that the log has taken in changes nothing.
@@ -199,7 +200,7 @@ class Ledger:
             request: Name of the request that asks for it.
         """
         if request is None or request not in self.history.requests:
-            trials = max(self.history.wanted, len(self.history.trials) + self.history.additions + 1)
+            trials = max(self.history.wanted, len(self.history.trials) + len(self.history.waiting) + 1)
             self._write(Add(at=self._clock(), config=dict(config), trials=trials, request=request))
 
     def retry(self, number: int, reason: str, *, lost: bool = True) -> Assignment | None:

@@ -16,7 +16,7 @@ from typing import Any
 from tuner.facts.errors import UsageError
 from tuner.facts.records import Goal, Metric, Origin, State
 from tuner.facts.seeds import derived_seed
-from tuner.journal.events import Add, Ask, End, Epoch, Event, Rung
+from tuner.journal.events import Add, Ask, End, Epoch, Event, Respace, Rung
 from tuner.journal.history import Trial
 from tuner.journal.objectives import objectives_of
 from tuner.search.replicates import Replicates
@@ -107,6 +107,9 @@ class Proposer:
         match event:
             case Add():
                 self._additions.append(event.config)
+            case Respace():
+                kept = (item for place, item in enumerate(self._additions) if place not in event.dropped)
+                self._additions = list(kept)
             case Ask():
                 self._begin(event)
             case Epoch():
@@ -198,7 +201,7 @@ class Proposer:
         return config
 
     def pass_over(self, ask: Ask) -> None:
-        """Take in a proposal whose configuration does not lie in the space."""
+        """Take in that something was proposed, which may lie in another space than this."""
         self._out_of_turn += ask.origin is Origin.REPLICATE
         if self._additions:
             self._additions.pop(0)

@@ -22,7 +22,8 @@ class Replicates:
     """Says which configuration to run again: that of the trial which leads, until it has run often enough.
 
     Where training diverges by chance, the more trials a search has, the more of them were lucky, and the luckiest
-    leads. A run that diverges ends its configuration's lead (``Ranking``), and the next one's turn has come.
+    leads. A run that diverges ends its configuration's lead (``Ranking``), and the next one's turn has come. A run that
+    was stopped or failed counts: what fails again and again would otherwise take all trials that are left.
     """
 
     def __init__(self, goal: Goal, runs: int) -> None:
@@ -37,11 +38,8 @@ class Replicates:
         self._runs[config_hash(ask.config)] += 1
 
     def ended(self, trial: Trial) -> None:
-        """Take in a trial that has ended; a run that failed was none."""
-        if trial.state is State.FAILED:
-            self._runs[config_hash(trial.ask.config)] -= 1
-            return
-        self._ended += 1
+        """Take in a trial that has ended."""
+        self._ended += trial.state is not State.FAILED
         self._diverged += trial.state is State.DIVERGED
         self._ranking.ended(trial)
 
@@ -51,6 +49,6 @@ class Replicates:
         if self._ended < _LEAST_ENDED or self._diverged < _LEAST_DIVERGED * self._ended:
             return None
         leader = self._ranking.best
-        if leader is None or leader.shaky or self._runs[config_hash(leader.config)] >= self._wanted_runs:
+        if leader is None or leader.shaky or self._runs[leader.config_hash] >= self._wanted_runs:
             return None
         return without_seed(leader.config)

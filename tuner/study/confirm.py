@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.datasets.split import Reserved
-from tuner.facts.configs import config_hash, without_seed
+from tuner.facts.configs import without_seed
 from tuner.facts.errors import UsageError, relative_to_cwd
 from tuner.facts.records import Goal
 from tuner.facts.seeds import derived_seed
@@ -80,10 +80,8 @@ def confirm(
 
 def _winners(history: History, goal: Goal, count: int) -> list[Trial]:
     """Return the best trials, one of each configuration."""
-    found: dict[str, Trial] = {}
-    for place in Ranking(goal, history.trials.values()).first():
-        found.setdefault(config_hash(place.config), history.trials[place.number])
-    return list(found.values())[:count]
+    places = Ranking(goal, history.trials.values()).distinct(count)
+    return [history.trials[place.number] for place in places]
 
 
 def _comparison(folder: Folder, file: SearchFile, history: History, winners: Sequence[Trial], seeds: int) -> Comparison:

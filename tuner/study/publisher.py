@@ -23,7 +23,7 @@ _REMOVING_SECONDS = 1.0
 
 
 class KeptCheckpoints:
-    """The checkpoints of the best completed trials; those of all other ended trials are removed.
+    """The checkpoints of the best trials of different configurations; those of all other ended trials are removed.
 
     What decides is called in the search's loop, what touches the storage by the publisher.
     """
@@ -43,7 +43,7 @@ class KeptCheckpoints:
         """Called for every ended trial once: decide what is not among the best."""
         self._ranking.ended(trial)
         self._epochs[trial.number] = trial.last_epoch
-        best = tuple(place.number for place in self._ranking.first(self._keep))
+        best = tuple(place.number for place in self._ranking.distinct(self._keep))
         self._dropped += {*self._best, trial.number} - {*best}
         self._best = best
 

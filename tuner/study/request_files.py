@@ -130,7 +130,7 @@ def read_request(folder: Path, name: str) -> Request:
     try:
         record = json.loads(path.read_bytes())
         request = Request(name, kind, float(record["at"]), record.get("trials", 0), record.get("config", {}))
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{name} is no request") from error
     given = {key for key in ("trials", "config") if key in record}
     wanted = {Kind.EXTEND: {"trials"}, Kind.ADD: {"config"}}.get(kind, set())

@@ -44,8 +44,8 @@ def read_change(
     now = portable_settings(file)
     if differing := differences(respaced(before, now), now):
         raise UsageError(
-            f"{path} has other settings than {relative_to_cwd(folder.path)}: {'; '.join(differing)}; only parameters, "
-            f"require and points may differ, and --set puts the others right"
+            f"{path} has other settings than {relative_to_cwd(folder.path)}: {'; '.join(differing)}; only parameters "
+            f"but epochs, require and points may differ, and --set puts the others right"
         )
     old, new = before["parameters"], now["parameters"]
     report = Reporter()

@@ -10,6 +10,7 @@ from typing import Any
 
 from tuner.datasets.split_arrays import split_arrays
 from tuner.facts.errors import ExitCode, relative_to_cwd
+from tuner.facts.printable import printable
 from tuner.facts.provenance import versions
 from tuner.facts.words import counted
 from tuner.journal.lock import refuse_if_held
@@ -20,6 +21,7 @@ from tuner.search.proposer import Proposer
 from tuner.search.schedulers.registry import scheduler_of
 from tuner.search.stages import Stage, Stages
 from tuner.space.change import UNCHANGED, Change
+from tuner.space.points import refusal
 from tuner.space.searchfile import SearchFile
 from tuner.storage.copies import attach
 from tuner.study.drive import drive, exit_code
@@ -167,8 +169,7 @@ def _drive(
     info = with_all_columns(info, folder)
     proposer = _proposer(file, stages)
     ledger = _ledger(file, log, proposer, concurrent)
-    for number, stage in enumerate(stages):  # a driver may have been killed before it wrote that down
-        ledger.respace(number, stage.change.renamed)
+    _write_stages(ledger, stages, observer)
     if change is not None and isinstance(proposer, Stages):
         tried = counted(len(ledger.history.trials), "trial")
         observer.notice(f"of {tried} {len(proposer.told):,} lie in the new space and are told to the sampler")
@@ -208,6 +209,18 @@ def _drive(
     publisher.finish()
     states = {trial.state for trial in ledger.history.trials.values()}
     return Outcome(folder.path, reason, exit_code(states, reason), ledger.hopeless)
+
+
+def _write_stages(ledger: Ledger, stages: Sequence[Stage], observer: Observer) -> None:
+    """Write down the stages that the log does not know of; a driver may have been killed before it did."""
+    for number, stage in enumerate(stages):
+        if number <= ledger.history.stage:
+            continue
+        waiting = map(stage.change.names, ledger.history.waiting)
+        wrong = {place: why for place, given in enumerate(waiting) if (why := refusal(given, stage.space)) is not None}
+        ledger.respace(number, stage.change.renamed, wrong)
+        for why in wrong.values():
+            observer.notice(printable(f"left out a configuration that 'tuner add' gave: {why}"))
 
 
 def _proposer(file: SearchFile, stages: Sequence[Stage]) -> Proposer | Stages:

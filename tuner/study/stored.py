@@ -41,7 +41,8 @@ def stored_search(folder: Folder, overrides: Sequence[str] = ()) -> SearchFile:
     differing = differences(portable_settings(recorded), portable_settings(file))
     if differing:
         raise UsageError(
-            f"only data.root, data.weights, resources and retries may differ from the search's: {'; '.join(differing)}"
+            f"only where files lie, limits, replicates, resources and retries may differ from the search's: "
+            f"{'; '.join(differing)}"
         )
     if ":" in file.trainable and not (_names(_TRAINABLE, overrides) or lies_in(file.trainable, Path.cwd())):
         raise UsageError(
