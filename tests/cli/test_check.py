@@ -43,7 +43,7 @@ def test_it_shows_what_a_file_means(tmp_path, capsys):
         ),
         (
             ["search.algorithm=nsga2", "search.population_size=20"],
-            ["            population_size 20, mutation_prob null, crossover_prob 0.9"],
+            ["            population_size 20, crossover_prob 0.9"],
         ),
         (
             ["scheduler.type=hyperband"],
@@ -123,8 +123,9 @@ def test_warnings_go_to_stderr_and_the_file_is_still_good(tmp_path, capsys):
 
 def test_a_small_space_bounds_the_epochs(tmp_path, capsys):
     path = write(tmp_path, "parameters: {epochs: 3, flip: {values: [true, false]}}\n")
-    assert main(["check", str(path)]) == 0
-    assert "epochs      at most 6\n" in capsys.readouterr().out
+    for override, epochs in (("search.algorithm=grid", 6), ("replicates=1", 6), ("replicates=4", 24), ("trials=5", 15)):
+        assert main(["check", str(path), "--set", override]) == 0
+        assert f"epochs      at most {epochs}\n" in capsys.readouterr().out
 
 
 def test_errors_end_with_code_2_and_nothing_on_stdout(tmp_path, capsys):

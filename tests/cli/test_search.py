@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.leaderboard.logs import NOON, write_search
+from tests.leaderboard.logs import NOON, trial, write_search
 from tests.leaderboard.test_rung_correlation import judged
 from tests.study.finals import write_finished_search
 from tuner.cli.main import main
 from tuner.cli.search import _next_commands, _print_rungs, configure, print_result, read_file, resume_command
 from tuner.facts.errors import ExitCode
 from tuner.facts.ray_job import JOB_VARIABLE
+from tuner.facts.records import State
 from tuner.hyperparameters.table import TRAINABLES
 from tuner.journal.events import Open
 from tuner.space.read import read_search_file
@@ -63,7 +64,10 @@ def test_in_a_job_nobody_is_told_to_type_the_jobs_own_command(
     parser = argparse.ArgumentParser()
     configure(parser)
     args = parser.parse_args(["s.yaml", "--resume"])
-    print_result(Outcome(write_finished_search(tmp_path), "stopped", ExitCode.OK), args, resume_command(args), {})
+    (tmp_path / "demo.yaml").write_text("parameters: {lr: {values: [0.1, 1.1]}}\n")
+    file = read_search_file(tmp_path / "demo.yaml", trainables=TRAINABLES)
+    outcome = Outcome(write_finished_search(tmp_path), "stopped", ExitCode.OK)
+    print_result(outcome, file, args, resume_command(args), {})
     assert f"stopped, as 'tuner stop' asked; {said}" in capsys.readouterr().err
 
 
@@ -83,7 +87,10 @@ def test_rungs_that_do_not_rank_are_warned_of(tmp_path: Path, capsys: pytest.Cap
         events = [event for n, scores in enumerate(curves) for event in judged(n, scores, [1])]
         folder = write_search(tmp_path / name, [Open(at=NOON, slots=1, trials=12), *events])
         _print_rungs(folder, file)
-    good, bad, warning = capsys.readouterr().err.splitlines()
+    stopped = [event for n in range(12, 15) for event in trial(n, [0.0], State.STOPPED)]
+    write_search(tmp_path / "stopped", [Open(at=NOON, slots=1, trials=15), *events, *stopped])
+    _print_rungs(tmp_path / "stopped", file)
+    good, bad, _, warning = capsys.readouterr().err.splitlines()
     assert good.startswith("rank correlation with the final score: at epoch 1 1.00 (")
     assert bad.startswith("rank correlation with the final score: at epoch 1 0.1")
     assert "epoch 1 is a poor judge" in warning and "a larger scheduler.grace_period" in warning

@@ -36,7 +36,7 @@ def test_an_error_after_all_trials_have_ended_passes(simulation: Simulation) -> 
 
 def test_an_error_while_a_trial_runs_does_not_pass(simulation: Simulation) -> None:
     assignment = simulation.ledger.next_assignment()
-    assert assignment is not None and simulation._step(assignment, 1) is Decision.CONTINUE
+    assert assignment is not None and simulation.step(assignment, 1) is Decision.CONTINUE
     with pytest.raises(FileNotFoundError):
         lose_the_current_folder(simulation.ledger)
 

@@ -44,7 +44,7 @@ def test_a_request_is_taken_in_once_though_its_file_outlived_the_driver(tmp_path
     again.extend(5, "extend-a.json")
     again.add(POINT, "add-b.json")
     assert again.history.wanted == 8
-    assert again.history.additions == 1
+    assert again.history.waiting == [POINT]
 
 
 def test_a_given_configuration_comes_next_and_takes_one_of_the_trials(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tuner.facts.seeds import derived_seed
 from tuner.journal.events import Ask, End, Epoch, Rung
 from tuner.search.proposer import Proposer
 from tuner.search.samplers.tpe import Tpe
-from tuner.space.domains import Integer, Listed, Real
+from tuner.space.domains import Constant, Integer, Listed, Real
 from tuner.space.expressions import parse
 from tuner.space.space import Space
 
@@ -178,3 +178,26 @@ def test_seeds_differ_by_number_and_by_search() -> None:
     seeds = {derived_seed(search, n) for search in range(20) for n in range(50)}
     assert len(seeds) == 1000
     assert all(0 <= seed < 2**31 for seed in seeds)
+
+
+@pytest.mark.parametrize("algorithm", ["nsga2", "random"])
+def test_no_configuration_of_an_endless_space_is_proposed_twice_but_those_given_twice(
+    tmp_path: Path, algorithm: str
+) -> None:
+    settings = {"population_size": 4, "mutation_prob": 0.01, "crossover_prob": 0.0} if algorithm == "nsga2" else None
+    space = space_of(
+        parameter("optimizer", Constant("adamw")), parameter("depth", Integer(1, 2)), parameter("lr", Real(0, 1))
+    )
+    given = {"depth": 1, "lr": 0.5}
+    ledger = Simulation(
+        tmp_path,
+        space=space,
+        trials=30,
+        algorithm=algorithm,
+        settings=settings,
+        scheduler="none",
+        points=(given, given),
+    ).run()
+    configs = [(trial.ask.config["depth"], trial.ask.config["lr"]) for trial in ledger.history.trials.values()]
+    assert configs[:2] == [(1, 0.5), (1, 0.5)]
+    assert len(set(configs)) == 29

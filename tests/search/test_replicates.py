@@ -27,6 +27,12 @@ SPACE = space_of(
     parameter("depth", Integer(1, 8)),
 )
 
+FINITE = space_of(
+    parameter("optimizer", Constant("adamw")),
+    parameter("depth", Constant(4)),
+    parameter("lr", Listed(tuple(index / 12 for index in range(12)))),
+)
+
 
 def dangerous(config: Mapping[str, Any], epoch: int) -> float:
     """The larger the learning rate, the better, and the more often it diverges; which runs do, their seed decides."""
@@ -107,15 +113,15 @@ def test_a_finite_space_ends_when_its_leader_has_run_often_enough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(simulation, "curve", dangerous)
-    space = space_of(
-        parameter("optimizer", Constant("adamw")),
-        parameter("depth", Constant(4)),
-        parameter("lr", Listed(tuple(index / 12 for index in range(12)))),
-    )
-    ledger = search(tmp_path, 3, space, algorithm="grid", trials=50)
+    ledger = search(tmp_path, 3, FINITE, algorithm="random", trials=50)
     assert ledger.exhausted
     assert len(replicated(ledger)) >= 1
     assert len(runs_of(ledger, leader(ledger))) == 3
+
+
+def test_a_grid_is_each_configuration_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulation, "curve", dangerous)
+    assert len(search(tmp_path, 3, FINITE, algorithm="grid", trials=50).history.trials) == 12
 
 
 def test_a_searched_seed_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,7 @@ def test_the_best_are_taken_as_they_were_and_said(tmp_path: Path) -> None:
     assert points == [configs[2], {"x": 0.9, "kind": "a"}, configs[1], configs[0]]
     assert observer.notices == [
         "4 configurations of proxy (3 completed trials) and old (1 completed trial) run among the first trials"
+        " (4 trials hold 2 of them)"
     ]
 
 

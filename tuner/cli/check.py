@@ -63,7 +63,12 @@ def epochs_at_most(file: SearchFile) -> int | None:
 
 def _trials_at_most(file: SearchFile) -> int:
     size = file.space.size()
-    return file.search.trials if size is None else min(size, file.search.trials)
+    return file.search.trials if size is None else min(size * _runs_at_most(file), file.search.trials)
+
+
+def _runs_at_most(file: SearchFile) -> int:
+    """Return how often a configuration may run."""
+    return 1 if file.search.algorithm == "grid" or "seed" in file.space.searched else file.search.replicates
 
 
 def _samples(file: SearchFile, count: int) -> list[dict[str, object]]:
@@ -95,8 +100,10 @@ def _summary(file: SearchFile) -> Iterator[str]:
     yield _line("metric", ", ".join(f"{metric.goal} {metric.name}" for metric in file.metrics))
     points = f", the given points ({len(search.points)}) first" if search.points else ""
     yield _line("proposes", f"{search.algorithm}, {search.trials} trials, seed {search.seed}{points}")
-    if search.options:
-        yield _line("", ", ".join(f"{name} {_spelled(value)}" for name, value in search.options.items()))
+    if options := {name: value for name, value in search.options.items() if value is not None}:
+        yield _line("", ", ".join(f"{name} {_spelled(value)}" for name, value in options.items()))
+    if (runs := _runs_at_most(file)) > 1:
+        yield _line("", f"a configuration that leads runs {runs} times where a tenth of the trials diverge")
     if search.warm_start:
         yield _line("begins with", f"the best configurations of {', '.join(search.warm_start)}")
     if limits := amounts(search.limits):

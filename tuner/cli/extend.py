@@ -166,7 +166,7 @@ def _go_on(file: SearchFile, more: int, change: Change | None, args: argparse.Na
     if outcome.already_finished:
         space = "" if change is None else "; its space is as it was"
         print(f"{relative_to_cwd(outcome.folder)} is finished: {_FINISHED[outcome.reason]}{space}", file=sys.stderr)
-    print_result(outcome, args, again, _LARGER)
+    print_result(outcome, file, args, again, _LARGER)
     return outcome.code
 
 

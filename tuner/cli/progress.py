@@ -14,7 +14,7 @@ from rich.text import Text
 
 from tuner.cli.tally import Tally
 from tuner.facts.printable import printable, printable_lines
-from tuner.facts.records import State
+from tuner.facts.records import Origin, State
 from tuner.facts.words import counted, spelled_time
 from tuner.journal.events import End, Epoch, Event
 from tuner.journal.history import Trial
@@ -143,6 +143,8 @@ def _story(trial: Trial, tally: Tally) -> str:
         parts.append(f"{tally.work.metric.name} {report.score:.4f}")
     if trial.end.error is not None:
         parts.append(printable(trial.end.error))
+    if trial.ask.origin is Origin.REPLICATE:
+        parts.append("(a leader, run again)")
     if tally.is_best(trial.number):
         parts.append("(best so far)")
     return " ".join(parts)

@@ -131,12 +131,9 @@ def run(args: argparse.Namespace) -> int:
             print(json.dumps({"version": 1, "search": file.name, "dry_run": outcome.reason}))
         print(f"{args.file}: good; {outcome.reason}", file=sys.stderr)
         return outcome.code
-    _print_rungs(outcome.folder, file)
     if outcome.already_finished:
         _say_finished(outcome)
-    print_result(outcome, args, resume_command(args), _LARGER)
-    if outcome.code in (ExitCode.OK, ExitCode.TRIAL_FAILED) and (commands := _next_commands(file, outcome.folder)):
-        print("next: " + "\n      ".join(commands), file=sys.stderr)
+    print_result(outcome, file, args, resume_command(args), _LARGER)
     return outcome.code
 
 
@@ -202,11 +199,14 @@ def _say_finished(outcome: Outcome) -> None:
     print(f"{place} is finished: {_FINISHED[outcome.reason]}; anew: {anew}", file=sys.stderr)
 
 
-def print_result(outcome: Outcome, args: argparse.Namespace, command: str, larger: Mapping[str, str]) -> None:
-    """Print the leaderboard on stdout, and on stderr why it ended and how it goes on.
+def print_result(
+    outcome: Outcome, file: SearchFile, args: argparse.Namespace, command: str, larger: Mapping[str, str]
+) -> None:
+    """Print the leaderboard on stdout, and on stderr what its rungs were worth, why it ended and how it goes on.
 
     Args:
         outcome: Of the search.
+        file: What was asked for.
         args: With ``top`` and ``json``.
         command: What to type to go on.
         larger: Name of a limit to what to type to go on with a larger one.
@@ -214,6 +214,7 @@ def print_result(outcome: Outcome, args: argparse.Namespace, command: str, large
     from tuner.cli.leaderboard import print_leaderboard
 
     place = relative_to_cwd(outcome.folder)
+    _print_rungs(outcome.folder, file)
     print_leaderboard(outcome.folder, top=args.top, format="json" if args.json else "table")
     again = "submitted again, it goes on" if in_ray_job() else f"go on with: {command}"
     if outcome.code in (ExitCode.SIGINT, ExitCode.SIGTERM):
@@ -228,3 +229,5 @@ def print_result(outcome: Outcome, args: argparse.Namespace, command: str, large
         print(f"{LIMITS[outcome.reason].said}; go on: {larger[outcome.reason]}", file=sys.stderr)
     elif outcome.code == ExitCode.ABORTED:
         print(f"no trial completed; what they printed lies in {place}/logs", file=sys.stderr)
+    if outcome.code in (ExitCode.OK, ExitCode.TRIAL_FAILED) and (commands := _next_commands(file, outcome.folder)):
+        print("next: " + "\n      ".join(commands), file=sys.stderr)

@@ -27,7 +27,7 @@ _LABEL = 10
 _ENOUGH_TO_FORETELL = 4
 
 #: How a search that has let go is taken up.
-GOES_ON = "the same command goes on (tuner search with --resume, or tuner submit)"
+GOES_ON = "it goes on with: tuner extend NAME --trials 0, tuner search FILE --resume, or tuner submit"
 
 #: Why the last driver let go, in words.
 _REASONS = {

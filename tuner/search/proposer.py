@@ -7,6 +7,7 @@ the running one did.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import random
 from collections.abc import Mapping, Sequence
@@ -86,14 +87,15 @@ class Proposer:
         self._warm_points = warm_points
         self._begins = begins
         self._size = space.size()
-        self._seen: set[str] = set()  # in a finite space
+        self._seen: set[bytes] = set()
         self._running: dict[int, Trial] = {}
         self._worst: tuple[float, ...] | None = None  # of each metric, so far
         self._unscored: list[int] = []
         self._additions: list[Mapping[str, Any]] = []  # those that wait
         self._out_of_turn = 0  # those that were proposed, and replicates
-        # Where the seed is searched, a run with another one is another configuration.
-        self._replicates = Replicates(goal, 1 if "seed" in space.parameters else replicates)
+        # A grid is each configuration once; where the seed is searched, a run with another is another configuration.
+        once = algorithm == "grid" or "seed" in space.parameters
+        self._replicates = Replicates(goal, 1 if once else replicates)
 
     @property
     def exhausted(self) -> bool:
@@ -186,10 +188,14 @@ class Proposer:
         with contextlib.closing(sampler.draws(n)) as draws:
             for _, draw in zip(range(patience), draws, strict=False):
                 config = self._space.configure(pointed(draw, point))
-                new = self._size is None or _identity(config) not in self._seen
+                new = _identity(config) not in self._seen or self._given_in_full(point, config)
                 if new and self._space.allows(config) and (not whole or point.items() <= config.items()):
                     return config
         return None
+
+    def _given_in_full(self, point: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+        """Return whether nothing is left to choose in an endless space, so that a repetition was asked for."""
+        return self._size is None and all(name in point for name in self._space.searched if name in config)
 
     def _last_resort(self, n: int, point: Mapping[str, Any]) -> dict[str, Any]:
         if self._size is not None:
@@ -218,8 +224,7 @@ class Proposer:
         self._running[ask.n] = Trial(ask)
         self._replicates.begun(ask)
         config = self._space.configure(retrace)
-        if self._size is not None:
-            self._seen.add(_identity(config))
+        self._seen.add(_identity(config))
         self.sampler.begin(Begun(ask.n, ask.origin, choices))
 
     def _note_worst(self, event: Epoch) -> None:
@@ -263,5 +268,6 @@ def _completed(n: int, values: tuple[float, ...]) -> Result:
     return Result(n, Outcome.COMPLETED, score, further=tuple(further))
 
 
-def _identity(config: Mapping[str, Any]) -> str:
-    return json.dumps(config, sort_keys=True)
+def _identity(config: Mapping[str, Any]) -> bytes:
+    """Return what tells a configuration from others, its seed included where that is searched."""
+    return hashlib.blake2b(json.dumps(config, sort_keys=True).encode(), digest_size=12).digest()

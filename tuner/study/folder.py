@@ -17,7 +17,7 @@ from tuner.journal.log import Log, open_log, read_events
 from tuner.journal.storage import FileStorage, write_atomically, write_json
 from tuner.leaderboard.info import SearchInfo
 from tuner.space.chosen import completed
-from tuner.space.searchfile import SearchFile
+from tuner.space.searchfile import Search, SearchFile
 from tuner.storage.copies import fetch, origin
 
 FORMAT_VERSION = 1
@@ -168,10 +168,11 @@ class Folder:
         write_atomically(self.path / "space.yaml", file.text.encode())
         write_json(self.path / "search.json", record)
 
-    def note_versions(self, trials: int, at: str) -> None:
-        """Write down in search.json what a driver runs with, where that differs from the driver before.
+    def note_driver(self, search: Search, trials: int, at: str) -> None:
+        """Write down in search.json what a driver runs with, where that differs: its limits, and its versions.
 
         Args:
+            search: What it was asked for.
             trials: How many trials have been proposed; those that follow, and what is left of these, run with it.
             at: When, as ``created_at``.
 
@@ -180,10 +181,13 @@ class Folder:
             StorageError: It cannot be written.
         """
         record, now = self.description(), versions()
-        resumed = record.get(_RESUMED, [])
+        settings, resumed = record["settings"], record.get(_RESUMED, [])
+        changed = {**record, "settings": {**settings, "search": {**settings["search"], **search.limits}}}
         if (resumed or [record])[-1]["versions"] != now:
             entry = {"at": at, "trials": trials, "versions": now, "commit": commit()}
-            write_json(self.path / "search.json", {**record, _RESUMED: [*resumed, entry]})
+            changed[_RESUMED] = [*resumed, entry]
+        if changed != record:
+            write_json(self.path / "search.json", changed)
 
     def move_aside(self) -> Path:
         """Rename the folder to the first free ``<name>.<k>``; returns its new path.

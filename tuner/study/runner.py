@@ -176,7 +176,7 @@ def _drive(
     if more:
         ledger.extend(more)
     requests.hand_to(ledger, file.space, change or UNCHANGED)
-    folder.note_versions(len(ledger.history.trials), now)
+    folder.note_driver(file.search, len(ledger.history.trials), now)
     kept = KeptCheckpoints(folder.checkpoints, file.keep_checkpoints, file.metric.goal)
     publisher = Publisher(folder.path, info, ledger, kept, confirm=log.confirm)
     publisher.publish(live=True)

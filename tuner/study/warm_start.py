@@ -35,8 +35,12 @@ def choose_warm_points(file: SearchFile, observer: Observer) -> list[dict[str, A
             raise UsageError(f"warm_start: no value of {name}'s completed trials lies in the space of this search")
     points = chosen(list(ranked.values()), file.space)
     sources = [f"{name} ({counted(len(configs), 'completed trial')})" for name, configs in ranked.items()]
+    fitting = min(len(points), max(0, (file.search.trials - len(file.search.points) + 1) // 2))  # every other trial
     runs = "run" if len(points) > 1 else "runs"
-    observer.notice(f"{counted(len(points), 'configuration')} of {_listed(sources)} {runs} among the first trials")
+    less = "" if fitting == len(points) else f" ({counted(file.search.trials, 'trial')} hold {fitting} of them)"
+    observer.notice(
+        f"{counted(len(points), 'configuration')} of {_listed(sources)} {runs} among the first trials{less}"
+    )
     return points
 
 
