@@ -57,9 +57,8 @@ those of random search by chance: below 0.05 `tuner` is worse.
 {against}
 
 With 16 workers the first 16 trials run whole before any rung is known to rank, a quarter of these epochs, and those
-that the sampler proposes after them end when half are spent. Tried on the half for tuning: rungs that are trusted
-until trials say otherwise, with the first 4, 6 or 8 trials exempt, and rungs that are always trusted. None reached
-`stock`'s end with half of the epochs, and the slow starters paid for it.
+that the sampler proposes after them end when half are spent. Tried on the half for tuning, and no better there: rungs
+that are trusted until trials say otherwise, with the first 4, 6 or 8 trials exempt, and rungs that are always trusted.
 
 Where training diverges beyond a boundary and is best just before it, the more trials a search has, the more of them
 were lucky not to diverge, and the luckiest is handed over: `random-twice` is worse than `random`. `tuner` runs a

@@ -190,6 +190,8 @@ NEW = SPACE.replace("    name: s\n", "").replace("{min: 0.0, max: 1.0}", "{min: 
         (NEW, ["--default", "kindd=a"], "no parameter is called 'kindd'; did you mean 'kind'?"),
         (NEW, ["--default", "kind=a"], "'kind' is in both spaces: every trial has a value of its own"),
         (NEW.replace("seed: 3", "seed: 4"), [], "search.seed (3, now 4)"),
+        (NEW, ["--rename", "y=x"], "the search has 'x' already, and no 'y': leave this out"),
+        (NEW + "    require: [x > 2]\n", [], "no configuration that keeps 'require' was found; s keeps its space"),
         (NEW + "    retires: 2\n", [], "unknown key 'retires'; did you mean 'retries'?"),
     ],
 )
@@ -201,6 +203,15 @@ def test_another_space_that_does_not_follow_changes_nothing(
     assert main(["extend", "s", "new.yaml", "--trials", "2", *words]) == 2
     assert said in " ".join(capsys.readouterr().err.split())
     assert (folder / "search.json").read_bytes() == before
+
+
+def test_a_search_whose_folder_was_renamed_is_left_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copy = folder.rename(folder.with_name("copy"))
+    before = sorted(path.name for path in copy.iterdir())
+    for words in (["extend", "copy", "--trials", "1"], ["add", "copy", "x=0.25"]):
+        assert main(words) == 2
+        assert "results/copy holds the search s; under this name it can be read" in capsys.readouterr().err
+    assert sorted(path.name for path in copy.iterdir()) == before and not folder.exists()
 
 
 @pytest.mark.parametrize("order", ["s new N", "s N new", "N s new", "new N", "N new", "new s N", "new N s"])

@@ -67,6 +67,16 @@ def test_completed_trials_have_their_front_and_rank_goes_by_the_first_metric(fol
     assert frame["metric_size"].loc[0] == 9.0
 
 
+def test_fronts_of_what_also_diverged_come_after_all_others(tmp_path: Path) -> None:
+    sizes = ((0.9, 1.0, 0.5), (0.5, 3.0, 0.1), (0.4, 4.0, 0.2))
+    runs = [
+        event for n, (score, size, lr) in enumerate(sizes) for event in trial(n, [score], metrics={"size": size}, lr=lr)
+    ]
+    events = [Open(at=NOON, slots=1, trials=4), *runs, *trial(3, [], State.DIVERGED, lr=0.5)]
+    frame = pd.read_parquet(write_search(tmp_path / "demo", events, SEVERAL) / "leaderboard.parquet")
+    assert frame.set_index("number")["pareto_rank"].dropna().to_dict() == {1: 1, 2: 2, 0: 3}
+
+
 def test_the_file_says_which_metrics_there_are(folder: Path) -> None:
     description = json.loads((folder / "search.json").read_text())
     assert description["metric"] == {"name": "val_accuracy", "goal": "maximize"}

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tuner.cli.driver import answered
+from tuner.cli.extend import refuse_renamed
 from tuner.cli.limits import LIMITS
 from tuner.cli.options import add_format, add_results
 from tuner.facts.errors import ExitCode, UsageError
@@ -46,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("no configuration is given: tuner add NAME lr=0.1 momentum=0.9")
     with results_folder(args.results, name) as results:
         folder = find_search(results, name)
+        refuse_renamed(folder, status_of(folder).info.name)
         point = read_point(values, stored_space(Folder(folder)))
         request = ask(folder, Kind.ADD, config=point)
         live = is_held(folder)

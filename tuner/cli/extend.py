@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     more = args.trials
     with results_folder(args.results, args.name) as results:
         folder = find_search(results, args.name)
-        status_of(folder)  # of a folder without a search there is nothing to extend
+        refuse_renamed(folder, status_of(folder).info.name)
         if args.file is not None:
             _refuse_another_space_if_held(folder)
         elif more and is_held(folder):
@@ -99,6 +99,15 @@ def run(args: argparse.Namespace) -> int:
     if args.file is not None and change is None:
         print(f"{args.file} changes nothing: {file.name} is in that space", file=sys.stderr)
     return _go_on(file, more, change, args)
+
+
+def refuse_renamed(folder: Path, name: str) -> None:
+    """Raise ``UsageError`` where a search's folder has another name than the search: results go by the latter."""
+    if folder.name != name:
+        raise UsageError(
+            f"{relative_to_cwd(folder)} holds the search {name}; under this name it can be read, and nothing else: "
+            f"rename it back"
+        )
 
 
 def _sort_words(args: argparse.Namespace) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 
 from tuner.facts.errors import StorageError, relative_to_cwd
 from tuner.facts.printable import printable
 from tuner.facts.words import counted
 from tuner.search.ledger import Ledger
-from tuner.space.change import UNCHANGED, Change
+from tuner.space.change import Change
 from tuner.space.points import refusal
 from tuner.space.space import Space
 from tuner.storage.copies import origin, remove
@@ -60,20 +61,21 @@ class Requests(threading.Thread):
         """Whether somebody asked for a pause; read as ``stop`` is."""
         return Kind.PAUSE in self._asked
 
-    def hand_to(self, ledger: Ledger, space: Space, change: Change = UNCHANGED) -> None:
+    def hand_to(self, ledger: Ledger, space: Space, changes: Sequence[Change] = ()) -> None:
         """Let a ledger take in what was asked for; called in the driver's thread.
 
         Args:
             ledger: Of the search.
             space: What it may propose.
-            change: How that follows from the space for which it was asked.
+            changes: How that follows from the space for which it was asked, step by step.
 
         Raises:
             StorageError: The log could not be written.
         """
         while self._waiting:
             request = self._waiting.pop(0)
-            self._take_in(replace(request, config=change.names(request.config)), ledger, space)
+            config = reduce(lambda given, change: change.names(given), changes, request.config)
+            self._take_in(replace(request, config=config), ledger, space)
             with contextlib.suppress(OSError, StorageError):  # the log knows that it was taken in
                 remove(self._folder / FOLDER / request.name)
 
@@ -133,6 +135,6 @@ class Requests(threading.Thread):
             return None
         try:
             return read_request(self._folder, name)
-        except ValueError:
+        except (ValueError, OverflowError):
             self._unknown.append(name)
             return None

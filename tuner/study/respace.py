@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from tuner.hyperparameters.table import TRAINABLES
 from tuner.space.change import UNCHANGED, Change
 from tuner.space.problems import Place, Reporter, suggestion
 from tuner.space.read import read_search_file
+from tuner.space.sampling import sample
 from tuner.space.searchfile import Search, SearchFile
 from tuner.space.space import Space
 from tuner.space.yaml_nodes import read_yaml
@@ -62,6 +64,8 @@ def read_change(
             f"'{unknown[0]}' is new, and nobody knows what the trials so far had: --default {unknown[0]}=VALUE"
             + (f", or --rename OLD={unknown[0]}" if set(old) - set(new) else "")
         )
+    if sample(file.space, random.Random(0)) is None:
+        raise UsageError(f"no configuration that keeps 'require' was found; {before['name']} keeps its space")
     return file, None if now == respaced(now, before) else Change(renamed, given, fields)
 
 
@@ -85,6 +89,8 @@ def _renamed(
         before, equals, after = text.partition("=")
         if not equals:
             report.error(place, "a rename is OLD=NEW, such as lr=learning_rate")
+        elif before not in old and after in old and after in new:  # by a driver that was killed after it
+            report.error(place, f"the search has '{after}' already, and no '{before}': leave this out")
         elif before not in old:
             report.error(place, f"the search has no parameter '{before}'{suggestion(before, old)}")
         elif after not in new:

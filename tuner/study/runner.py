@@ -20,7 +20,7 @@ from tuner.search.ledger import Ledger
 from tuner.search.proposer import Proposer
 from tuner.search.schedulers.registry import scheduler_of
 from tuner.search.stages import Stage, Stages
-from tuner.space.change import UNCHANGED, Change
+from tuner.space.change import Change
 from tuner.space.points import refusal
 from tuner.space.searchfile import SearchFile
 from tuner.storage.copies import attach
@@ -169,13 +169,13 @@ def _drive(
     info = with_all_columns(info, folder)
     proposer = _proposer(file, stages)
     ledger = _ledger(file, log, proposer, concurrent)
-    _write_stages(ledger, stages, observer)
+    new = _write_stages(ledger, stages, observer)
     if change is not None and isinstance(proposer, Stages):
         tried = counted(len(ledger.history.trials), "trial")
         observer.notice(f"of {tried} {len(proposer.told):,} lie in the new space and are told to the sampler")
     if more:
         ledger.extend(more)
-    requests.hand_to(ledger, file.space, change or UNCHANGED)
+    requests.hand_to(ledger, file.space, new)
     folder.note_driver(file.search, len(ledger.history.trials), now)
     kept = KeptCheckpoints(folder.checkpoints, file.keep_checkpoints, file.metric.goal)
     publisher = Publisher(folder.path, info, ledger, kept, confirm=log.confirm)
@@ -211,16 +211,20 @@ def _drive(
     return Outcome(folder.path, reason, exit_code(states, reason), ledger.hopeless)
 
 
-def _write_stages(ledger: Ledger, stages: Sequence[Stage], observer: Observer) -> None:
-    """Write down the stages that the log does not know of; a driver may have been killed before it did."""
-    for number, stage in enumerate(stages):
-        if number <= ledger.history.stage:
-            continue
+def _write_stages(ledger: Ledger, stages: Sequence[Stage], observer: Observer) -> list[Change]:
+    """Write down the stages that the log does not know of; a driver may have been killed before it did.
+
+    Returns:
+        How their spaces follow, in order: what waits in files was given under the names before them.
+    """
+    new = [(number, stage) for number, stage in enumerate(stages) if number > ledger.history.stage]
+    for number, stage in new:
         waiting = map(stage.change.names, ledger.history.waiting)
         wrong = {place: why for place, given in enumerate(waiting) if (why := refusal(given, stage.space)) is not None}
         ledger.respace(number, stage.change.renamed, wrong)
         for why in wrong.values():
             observer.notice(printable(f"left out a configuration that 'tuner add' gave: {why}"))
+    return [stage.change for _, stage in new]
 
 
 def _proposer(file: SearchFile, stages: Sequence[Stage]) -> Proposer | Stages:

@@ -44,7 +44,10 @@ def stages_of(folder: Folder, file: SearchFile) -> list[Stage]:
     if _SPACES not in record:
         return [Stage(0, file.space, Change(), file.search.points, warm_points_of(folder))]
     try:
-        return [_stage(entry, record["settings"], file) for entry in record[_SPACES]]
+        stages = [_stage(entry, record["settings"], file) for entry in record[_SPACES]]
+        if not stages:
+            raise ValueError("there is none")
+        return stages
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ResultsDamagedError(f"{relative_to_cwd(folder.path)}/search.json holds no spaces: {error!r}") from error
 
