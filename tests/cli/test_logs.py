@@ -13,7 +13,7 @@ from tests.cli.test_status import search
 from tests.leaderboard.logs import NOON, demo, trial
 from tuner.cli import logs
 from tuner.cli.main import main
-from tuner.cli.status import GOES_ON
+from tuner.cli.status import goes_on
 from tuner.facts.records import State
 from tuner.journal.events import EVENTS, Close, Retry
 from tuner.journal.lock import FolderLock
@@ -51,7 +51,7 @@ def test_nodes_of_a_cluster_have_the_names_of_the_leaderboard(
 def test_following_a_search_whose_driver_was_killed_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     search(tmp_path, *trial(0, [0.5], state=None))
     assert main(["logs", "--results", str(tmp_path), "--follow"]) == 0
-    assert capsys.readouterr().err == f"demo: interrupted: nobody runs it; {GOES_ON}\n"
+    assert capsys.readouterr().err == f"demo: interrupted: nobody runs it; {goes_on('demo')}\n"
     assert main(["logs", "--results", str(tmp_path)]) == 0
     assert capsys.readouterr().err == ""
 

@@ -10,7 +10,7 @@ import pytest
 from tests.leaderboard.logs import NOON, demo, trial, write_search
 from tests.leaderboard.test_rung_correlation import judged
 from tuner.cli.main import main
-from tuner.cli.status import GOES_ON, _table
+from tuner.cli.status import _table, goes_on
 from tuner.cluster.job import Job
 from tuner.facts.records import State
 from tuner.journal.events import Close, Event, Open
@@ -35,7 +35,7 @@ def call(capsys: pytest.CaptureFixture[str], results: Path, *words: str) -> str:
 def test_a_search_that_was_interrupted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     search(tmp_path, *demo()[1:])
     lines = call(capsys, tmp_path).splitlines()
-    assert lines[0] == f"demo: interrupted: nobody runs it; {GOES_ON}"
+    assert lines[0] == f"demo: interrupted: nobody runs it; {goes_on('demo')}"
     assert lines[1] == (
         "  trials     6 of 9 ended: 1 interrupted, 2 completed, 1 stopped, 1 diverged, 1 out_of_memory, 1 failed"
     )
@@ -94,9 +94,9 @@ def test_a_failed_job_shows_its_exit_code_in_the_table() -> None:
     ("reason", "said"),
     [
         ("trials", "finished"),
-        ("stopped", f"stopped; {GOES_ON}"),
-        ("paused", f"paused; {GOES_ON}"),
-        ("SIGTERM", f"interrupted; {GOES_ON}"),
+        ("stopped", f"stopped; {goes_on('demo')}"),
+        ("paused", f"paused; {goes_on('demo')}"),
+        ("SIGTERM", f"interrupted; {goes_on('demo')}"),
     ],
 )
 def test_a_search_that_was_let_go_of(

@@ -225,6 +225,8 @@ def print_result(
         print(f"paused, as 'tuner pause' asked; {again}", file=sys.stderr)
     elif outcome.error is not None:
         print(f"ended early: the first trials all failed with: {printable(outcome.error)}", file=sys.stderr)
+    elif outcome.reason == "exhausted" and not outcome.already_finished:
+        print("every configuration of the space has been tried", file=sys.stderr)
     elif outcome.reason in LIMITS and not outcome.already_finished:
         print(f"{LIMITS[outcome.reason].said}; go on: {larger[outcome.reason]}", file=sys.stderr)
     elif outcome.code == ExitCode.ABORTED:

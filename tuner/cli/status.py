@@ -26,19 +26,16 @@ _LABEL = 10
 #: Trials whose end says something about how long the others take.
 _ENOUGH_TO_FORETELL = 4
 
-#: How a search that has let go is taken up.
-GOES_ON = "it goes on with: tuner extend NAME --trials 0, tuner search FILE --resume, or tuner submit"
-
-#: Why the last driver let go, in words.
+#: Why the last driver let go, in words; ``on`` is what ``goes_on`` says.
 _REASONS = {
     "trials": "finished",
     "exhausted": "finished: every configuration of the space has been tried",
     **{name: words.said for name, words in LIMITS.items()},
     "aborted": "ended early: the first trials all failed with the same error",
-    "stopped": f"stopped; {GOES_ON}",
-    "paused": f"paused; {GOES_ON}",
-    "SIGINT": f"interrupted; {GOES_ON}",
-    "SIGTERM": f"interrupted; {GOES_ON}",
+    "stopped": "stopped; {on}",
+    "paused": "paused; {on}",
+    "SIGINT": "interrupted; {on}",
+    "SIGTERM": "interrupted; {on}",
 }
 
 
@@ -161,13 +158,19 @@ def _page(status: Status) -> Iterator[str]:
         yield _line("spent", f"{counted(status.epochs, 'epoch')}{gpus}")
 
 
+def goes_on(name: str) -> str:
+    """Return how a search that has let go is taken up."""
+    return f"it goes on with: tuner extend {name} --trials 0"
+
+
 def activity(status: Status) -> str:
     """Return what becomes of a search, in words."""
     if status.holder is not None:
         return f"running ({status.holder})"
+    on = goes_on(status.info.name)
     if status.reason is None:
-        return f"interrupted: nobody runs it; {GOES_ON}"
-    return _REASONS.get(status.reason, status.reason)
+        return f"interrupted: nobody runs it; {on}"
+    return _REASONS[status.reason].format(on=on) if status.reason in _REASONS else status.reason
 
 
 def _jobs(args: argparse.Namespace) -> Iterator[_View]:

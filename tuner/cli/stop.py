@@ -9,7 +9,7 @@ import sys
 
 from tuner.cli.driver import waited
 from tuner.cli.options import add_format, add_search_or_job
-from tuner.cli.status import GOES_ON
+from tuner.cli.status import activity, goes_on
 from tuner.facts.errors import ExitCode, UsageError
 
 _NOT_BEGUN = "a job that has not begun is stopped by its id: tuner stop ID --address URL"
@@ -65,11 +65,11 @@ def end_search(args: argparse.Namespace, request: str, ended: str, hint: str | N
     elif status.reason == ended:
         print(
             f"{ended} {name} after {status.ended:,} of {status.trials:,} trials;"
-            f" {GOES_ON}, from the checkpoints of those that ran",
+            f" {goes_on(name)}, from the checkpoints of those that ran",
             file=sys.stderr,
         )
     else:
-        print(f"{name} has ended by itself; tuner status {name} says how", file=sys.stderr)
+        print(f"{name} has ended meanwhile: {activity(status)}", file=sys.stderr)
     return ExitCode.OK if over else ExitCode.ABORTED
 
 
