@@ -128,7 +128,10 @@ def test_it_says_whether_rungs_rank(tmp_path: Path, capsys: pytest.CaptureFixtur
     search(tmp_path, *events, trials=12)
     lines = call(capsys, tmp_path).splitlines()
     (line,) = (line for line in lines if line.startswith("  rungs "))
-    assert "rank correlation with the final score: at epoch 1 1.00 (" in line and "12 trials), at epoch 2 0." in line
+    assert (
+        "rank correlation with the final score: at epoch 1 1.00 (" in line
+        and "12 trials; it stopped none), at epoch 2 0." in line
+    )
     first, second = json.loads(call(capsys, tmp_path, "--json"))["rungs"]
     assert first["epoch"] == 1 and first["completed"]["value"] == 1
     assert second["epoch"] == 2 and second["completed"]["trials"] == 12

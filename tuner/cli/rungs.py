@@ -36,10 +36,11 @@ def rung_warning(rungs: Sequence[RungCorrelation]) -> str:
 
 
 def _spelled(rung: RungCorrelation) -> str:
-    """Return the correlation over all that completed, and that over those that no rung stops where they are enough."""
+    """Return the correlation over all that completed, that over those that no rung stops, and how many this one did."""
     groups = {"trials": rung.completed, "that no rung stops": rung.exempt}
-    return "; ".join(
+    said = "; ".join(
         f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f}, {found.trials:,} {name})"
         for name, found in groups.items()
         if found is not None and found.value is not None
     )
+    return f"{said.removesuffix(')')}; it stopped {f'{rung.stopped:,}' if rung.stopped else 'none'})"
