@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """Hand a configuration to the driver that runs, or keep it for the next."""
     from tuner.journal.lock import is_held
     from tuner.leaderboard.read import find_search
-    from tuner.leaderboard.status import status_of
+    from tuner.leaderboard.status import described, status_of
     from tuner.space.points import read_point
     from tuner.storage.copies import results_folder
     from tuner.study.folder import Folder
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("no configuration is given: tuner add NAME lr=0.1 momentum=0.9")
     with results_folder(args.results, name) as results:
         folder = find_search(results, name)
-        refuse_renamed(folder, status_of(folder).info.name)
+        refuse_renamed(folder, described(folder)[0].name)
         point = read_point(values, stored_space(Folder(folder)))
         request = ask(folder, Kind.ADD, config=point)
         live = is_held(folder)

@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     """Hand more trials to the driver that runs, or go on with the search; prints the leaderboard on stdout then."""
     from tuner.journal.lock import is_held
     from tuner.leaderboard.read import find_search
-    from tuner.leaderboard.status import status_of
+    from tuner.leaderboard.status import described
     from tuner.storage.copies import results_folder
     from tuner.study.request_files import Kind, ask
 
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     more = args.trials
     with results_folder(args.results, args.name) as results:
         folder = find_search(results, args.name)
-        refuse_renamed(folder, status_of(folder).info.name)
+        refuse_renamed(folder, described(folder)[0].name)
         if args.file is not None:
             _refuse_another_space_if_held(folder)
         elif more and is_held(folder):
