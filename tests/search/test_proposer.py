@@ -201,3 +201,12 @@ def test_no_configuration_of_an_endless_space_is_proposed_twice_but_those_given_
     configs = [(trial.ask.config["depth"], trial.ask.config["lr"]) for trial in ledger.history.trials.values()]
     assert configs[:2] == [(1, 0.5), (1, 0.5)]
     assert len(set(configs)) == 29
+
+
+def test_where_constraints_leave_a_few_of_an_endless_space_they_run_again(tmp_path: Path) -> None:
+    adamw = parse("optimizer == 'adamw'")
+    optimizer, lr = parameter("optimizer", Listed(("sgd", "adamw"))), (Real(0.0, 1.0), {"optimizer": ("sgd",)})
+    space = space_of(optimizer, parameter("depth", Integer(1, 2)), parameter("lr", lr), constraints=(adamw,))
+    target = proposer(space)
+    configs = [begin(target, n) for n in range(3)]
+    assert configs[0] != configs[1] and configs[2] in configs[:2]

@@ -12,6 +12,7 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tuner.facts.errors import UsageError
@@ -175,6 +176,7 @@ class Proposer:
         patience: int,
         *,
         whole: bool = False,
+        again: bool = False,
     ) -> dict[str, Any] | None:
         """Ask until a configuration may run.
 
@@ -184,11 +186,12 @@ class Proposer:
             point: Values that are given.
             patience: How often it is asked.
             whole: Whether all of the point has to be in the configuration.
+            again: Whether it may be one that was proposed before.
         """
         with contextlib.closing(sampler.draws(n)) as draws:
             for _, draw in zip(range(patience), draws, strict=False):
                 config = self._space.configure(pointed(draw, point))
-                new = _identity(config) not in self._seen or self._given_in_full(point, config)
+                new = again or _identity(config) not in self._seen or self._given_in_full(point, config)
                 if new and self._space.allows(config) and (not whole or point.items() <= config.items()):
                     return config
         return None
@@ -201,7 +204,8 @@ class Proposer:
         if self._size is not None:
             left = [config for config in self._space.configurations() if _identity(config) not in self._seen]
             return random.Random(self._question.seed_of(n)).choice(left)
-        config = self._draw(Random(self._question), n, point, _RANDOM_PATIENCE)
+        draw = partial(self._draw, Random(self._question), n, point, _RANDOM_PATIENCE)
+        config = draw() or draw(again=True)  # conditions and constraints may leave a few that are not counted
         if config is None:
             raise UsageError(f"no configuration that keeps 'require' was found in {_RANDOM_PATIENCE} random draws")
         return config
