@@ -55,9 +55,9 @@ With a factor of two to spare: {trials:,} trials on {slots:,} slots are within r
   alone; reports without one are grouped.
 - `algorithm: random`, where TPE's proposals are what is slow; with thousands of slots most proposals are made before
   anything is known anyway.
-- Several searches. The same file under different names with another `search.seed` each, every one with a driver of
-  its own and a share of the slots (`max_concurrent`). `tuner.read_leaderboard("results")` unites them. Each search has rungs and a history of its own: with N of them, TPE learns from an
-  N-th of the trials.
+- Several searches. The same file under different names with another `search.seed` each, every one with a driver
+  of its own and a share of the slots (`max_concurrent`). `tuner.read_leaderboard("results")` unites them. Each
+  search has rungs and a history of its own: with N of them, TPE learns from an N-th of the trials.
 
 ## The driver by itself
 

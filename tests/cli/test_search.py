@@ -67,7 +67,7 @@ def test_in_a_job_nobody_is_told_to_type_the_jobs_own_command(
     (tmp_path / "demo.yaml").write_text("parameters: {lr: {values: [0.1, 1.1]}}\n")
     file = read_search_file(tmp_path / "demo.yaml", trainables=TRAINABLES)
     outcome = Outcome(write_finished_search(tmp_path), "stopped", ExitCode.OK)
-    print_result(outcome, file, args, resume_command(args), {})
+    print_result(outcome, file, args, resume_command(args))
     assert f"stopped, as 'tuner stop' asked; {said}" in capsys.readouterr().err
 
 

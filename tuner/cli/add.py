@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
 from tuner.cli.driver import answered
 from tuner.cli.extend import refuse_renamed
-from tuner.cli.limits import LIMITS
+from tuner.cli.limits import LIMITS, extend_command
 from tuner.cli.options import add_format, add_results
 from tuner.facts.errors import ExitCode, UsageError
 from tuner.facts.words import counted
@@ -65,7 +64,6 @@ def _story(status: Status, results: str, *, live: bool, taken: bool) -> str:
         return f"{name} tries this configuration next; {counted(status.trials, 'trial')} in all"
     if live:
         return f"{name} has not taken this configuration yet; it is kept, and 'tuner logs {name}' shows when it has"
-    again = ["tuner", "extend", name, "--trials", "0", *(["--results", results] if results != "results" else [])]
     limit = LIMITS.get(status.reason or "")
-    line = shlex.join(again) + ("" if limit is None else f" {limit.larger}")
+    line = extend_command(name, results) + ("" if limit is None else f" {limit.larger}")
     return f"{name} does not run; the configuration is kept and comes first when it goes on: {line}"

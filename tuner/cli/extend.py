@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.cli.driver import answered
-from tuner.cli.limits import LIMITS
+from tuner.cli.limits import LIMITS, NOTHING_LEFT, extend_command
 from tuner.cli.options import add_cluster, add_format, add_overrides, add_progress, add_search, add_top, whole_number
-from tuner.cli.search import print_result
+from tuner.cli.search import larger_limit, print_result
 from tuner.facts.addresses import is_address
 from tuner.facts.errors import ExitCode, ResultsHeldError, UsageError, relative_to_cwd
 from tuner.facts.words import counted
@@ -22,17 +21,8 @@ if TYPE_CHECKING:
     from tuner.space.change import Change
     from tuner.space.searchfile import SearchFile
 
-#: Name of a limit that ended a search, to what to type for a larger one.
-_LARGER = {name: f"--trials 0 {words.larger}" for name, words in LIMITS.items()}
-
-#: Why a finished search has nothing left to do, and how it could go on.
-_FINISHED: dict[str, str] = {
-    "trials": "nothing was run; more trials: --trials N",
-    "exhausted": "nothing was run, for every configuration of the space has been tried; another space: --trials N FILE",
-    **{
-        name: f"nothing was run, for {words.said}; go on: the same and {words.larger}" for name, words in LIMITS.items()
-    },
-}
+#: How a finished search could go on.
+_MORE = {"trials": "; more trials: --trials N", "exhausted": "; another space: --trials N FILE"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -174,15 +164,15 @@ def _go_on(file: SearchFile, more: int, change: Change | None, args: argparse.Na
     )
     if outcome.already_finished:
         space = "" if change is None else "; its space is as it was"
-        print(f"{relative_to_cwd(outcome.folder)} is finished: {_FINISHED[outcome.reason]}{space}", file=sys.stderr)
-    print_result(outcome, file, args, again, _LARGER)
+        how = larger_limit(outcome) if outcome.reason in LIMITS else _MORE[outcome.reason]
+        place = relative_to_cwd(outcome.folder)
+        print(f"{place} is finished: {NOTHING_LEFT[outcome.reason]}{how}{space}", file=sys.stderr)
+    print_result(outcome, file, args, again)
     return outcome.code
 
 
 def _again(file: SearchFile, args: argparse.Namespace) -> str:
     """Return what to type to go on once more."""
-    line = ["tuner", "extend", file.name, "--trials", "0"]
-    line += ["--results", args.results] if args.results != "results" else []
-    line += [word for override in args.set for word in ("--set", override)]
-    line += ["--address", args.address] if args.address is not None else []
-    return shlex.join(line)
+    words = [word for override in args.set for word in ("--set", override)]
+    words += ["--address", args.address] if args.address is not None else []
+    return extend_command(file.name, args.results, *words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -38,3 +39,17 @@ def amounts(limits: Mapping[str, float | None]) -> list[str]:
     """Return the limits that are set, each in words."""
     given = ((LIMITS[name], value) for name, value in limits.items() if value is not None)
     return [words.amount.format(f"{value:,}" if isinstance(value, int) else f"{value:g}") for words, value in given]
+
+
+def extend_command(name: str, results: str = "results", *words: str) -> str:
+    """Return what to type to go on with a search that does not run; ``words`` come last."""
+    place = [] if results == "results" else ["--results", results]
+    return shlex.join(["tuner", "extend", name, "--trials", "0", *place, *words])
+
+
+#: Why a finished search has nothing left to do.
+NOTHING_LEFT: Mapping[str, str] = {
+    "trials": "nothing was run",
+    "exhausted": "nothing was run, for every configuration of the space has been tried",
+    **{name: f"nothing was run, for {words.said}" for name, words in LIMITS.items()},
+}

@@ -6,11 +6,11 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.cli.limits import LIMITS
+from tuner.cli.limits import LIMITS, NOTHING_LEFT, extend_command
 from tuner.cli.options import add_cluster, add_file, add_format, add_progress, add_top
 from tuner.cli.sentences import terminal_width, wrapped
 from tuner.facts.addresses import is_address
@@ -50,18 +50,8 @@ FLAGS: dict[str, tuple[str, Callable[[str], Any], str]] = {
 }
 
 
-#: Name of a limit that ended a search, to what to type for a larger one.
-_LARGER: dict[str, str] = {
-    **{name: f"{words.larger} --resume" for name, words in LIMITS.items()},
-    "time_budget": "--time-budget X --resume",
-}
-
-#: Why a finished search has nothing left to do, and how it could go on.
-_FINISHED: dict[str, str] = {
-    "trials": "nothing was run; more trials: --trials N --resume",
-    "exhausted": "nothing was run, for every configuration of the space has been tried",
-    **{name: f"nothing was run, for {words.said}; go on: {_LARGER[name]}" for name, words in LIMITS.items()},
-}
+#: How a finished search could go on.
+_MORE: dict[str, str] = {"trials": "; more trials: --trials N --resume"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -133,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
         return outcome.code
     if outcome.already_finished:
         _say_finished(outcome)
-    print_result(outcome, file, args, resume_command(args), _LARGER)
+    print_result(outcome, file, args, resume_command(args))
     return outcome.code
 
 
@@ -196,12 +186,17 @@ def _print_rungs(folder: Path, file: SearchFile) -> None:
 def _say_finished(outcome: Outcome) -> None:
     place = relative_to_cwd(outcome.folder)
     anew = "another --name" if is_address(place) or in_ray_job() else "--restart"
-    print(f"{place} is finished: {_FINISHED[outcome.reason]}; anew: {anew}", file=sys.stderr)
+    more = larger_limit(outcome) if outcome.reason in LIMITS else _MORE.get(outcome.reason, "")
+    print(f"{place} is finished: {NOTHING_LEFT[outcome.reason]}{more}; anew: {anew}", file=sys.stderr)
 
 
-def print_result(
-    outcome: Outcome, file: SearchFile, args: argparse.Namespace, command: str, larger: Mapping[str, str]
-) -> None:
+def larger_limit(outcome: Outcome) -> str:
+    """Return how a search that a limit ended goes on, as the end of a sentence."""
+    command = extend_command(outcome.folder.name, relative_to_cwd(outcome.folder.parent))
+    return f"; go on: {command} {LIMITS[outcome.reason].larger}"
+
+
+def print_result(outcome: Outcome, file: SearchFile, args: argparse.Namespace, command: str) -> None:
     """Print the leaderboard on stdout, and on stderr what its rungs were worth, why it ended and how it goes on.
 
     Args:
@@ -209,7 +204,6 @@ def print_result(
         file: What was asked for.
         args: With ``top`` and ``json``.
         command: What to type to go on.
-        larger: Name of a limit to what to type to go on with a larger one.
     """
     from tuner.cli.leaderboard import print_leaderboard
 
@@ -228,7 +222,7 @@ def print_result(
     elif outcome.reason == "exhausted" and not outcome.already_finished:
         print("every configuration of the space has been tried", file=sys.stderr)
     elif outcome.reason in LIMITS and not outcome.already_finished:
-        print(f"{LIMITS[outcome.reason].said}; go on: {larger[outcome.reason]}", file=sys.stderr)
+        print(f"{LIMITS[outcome.reason].said}{larger_limit(outcome)}", file=sys.stderr)
     elif outcome.code == ExitCode.ABORTED:
         print(f"no trial completed; what they printed lies in {place}/logs", file=sys.stderr)
     if outcome.code in (ExitCode.OK, ExitCode.TRIAL_FAILED) and (commands := _next_commands(file, outcome.folder)):

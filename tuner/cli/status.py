@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.cli.limits import LIMITS, amounts
+from tuner.cli.limits import LIMITS, amounts, extend_command
 from tuner.cli.options import add_follow, add_format, add_search_or_job
 from tuner.cli.rungs import rung_sentence
 from tuner.facts.errors import ExitCode, ResultsDamagedError
@@ -160,7 +160,7 @@ def _page(status: Status) -> Iterator[str]:
 
 def goes_on(name: str) -> str:
     """Return how a search that has let go is taken up."""
-    return f"it goes on with: tuner extend {name} --trials 0"
+    return f"it goes on with: {extend_command(name)}"
 
 
 def activity(status: Status) -> str:
