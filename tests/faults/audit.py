@@ -194,12 +194,16 @@ def _wrong_decisions(file: SearchFile, events: Sequence[Event]) -> Iterator[str]
             yield f"trial {n} was not judged at epoch {epoch}"
 
 
+def proposer_of(file: SearchFile) -> Proposer:
+    """Return a fresh proposer of a search."""
+    search = file.search
+    settings: dict[str, Any] = {"algorithm": search.algorithm, "seed": search.seed, "goal": file.metric.goal}
+    return Proposer(file.space, points=search.points, replicates=search.replicates, **settings)
+
+
 def _wrong_proposals(file: SearchFile, events: Sequence[Event]) -> Iterator[str]:
     """Each proposal is a function of the seed, the number and the log before it, however often the driver died."""
-    search = file.search
-    proposer = Proposer(
-        file.space, algorithm=search.algorithm, seed=search.seed, goal=file.metric.goal, points=search.points
-    )
+    proposer = proposer_of(file)
     history = History()
     for event in events:
         if isinstance(event, Ask):

@@ -8,14 +8,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tests.faults.audit import prepare
+from tests.faults.audit import prepare, proposer_of
 from tuner.facts.records import Decision, State
 from tuner.hyperparameters.table import TRAINABLES
 from tuner.leaderboard.info import SearchInfo
 from tuner.leaderboard.write import write_results
 from tuner.search.ledger import Ledger
 from tuner.search.messages import Assignment, Ended, Message, Report
-from tuner.search.proposer import Proposer
 from tuner.search.schedulers.registry import scheduler_of
 from tuner.space.read import read_search_file
 from tuner.study.folder import Folder
@@ -34,7 +33,7 @@ def run_in_this_process(place: Path, trials: int) -> None:
         folder.describe(file, info, None, "2026-01-31T18:00:00+00:00")
         ledger = Ledger(
             log,
-            Proposer(file.space, algorithm=search.algorithm, seed=search.seed, goal=goal, points=search.points),
+            proposer_of(file),
             scheduler_of(file.scheduler, goal),
             goal=goal,
             seed=search.seed,
