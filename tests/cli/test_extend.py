@@ -284,31 +284,31 @@ def test_a_search_is_extended_and_given_a_configuration_while_it_runs_and_after_
     monkeypatch.chdir(tmp_path)
     results = ["--results", "results" if place == "folder" else s3.address("extended")]
     prepare(tmp_path, space=STARTED if place == "folder" else stored_in(results[1]))
-    running = SearchProcess(tmp_path, "--trials", "4", "--progress", "lines", epoch_seconds=0.5)
+    running = SearchProcess(tmp_path, "--trials", "4", "--progress", "lines", epoch_seconds=1.0)
     running.until_epochs(1)
-    assert main(["extend", "--trials", "3", *results]) == 0
-    assert "s goes on with 3 more trials: 7 in all" in capsys.readouterr().err
+    assert main(["extend", "--trials", "9", *results]) == 0
+    assert "s goes on with 9 more trials: 13 in all" in capsys.readouterr().err
     assert main(["add", "s", "x=0.3", *results]) == 0
-    assert "s tries this configuration next; 7 trials in all" in capsys.readouterr().err
+    assert "s tries this configuration next; 13 trials in all" in capsys.readouterr().err
     code, _, err = running.wait()
     assert code == 0, err
-    assert "3 more trials, as 'tuner extend' asked: 7 in all" in err and "[7/7] trial" in err
-    assert_exactly_once(tmp_path, 7)
+    assert "9 more trials, as 'tuner extend' asked: 13 in all" in err and "[13/13] trial" in err
+    assert_exactly_once(tmp_path, 13)
     given = [trial for trial in history(tmp_path).trials.values() if trial.ask.config["x"] == 0.3]
-    assert len(given) == 1 and given[0].number < 6 and given[0].ask.origin is Origin.POINT
+    assert len(given) == 1 and given[0].number < 12 and given[0].ask.origin is Origin.POINT
 
     assert search(tmp_path, "--resume", "--trials", "4")[0] == 0
-    assert len(history(tmp_path).trials) == 7  # no later driver wants fewer
+    assert len(history(tmp_path).trials) == 13  # no later driver wants fewer
     assert main(["add", "x=0.31", *results]) == 0
     assert main(["extend", "--trials", "2", "--progress", "none", *results]) == 0
-    assert_exactly_once(tmp_path, 9)
-    assert history(tmp_path).trials[7].ask.config["x"] == 0.31
+    assert_exactly_once(tmp_path, 15)
+    assert history(tmp_path).trials[13].ask.config["x"] == 0.31
     with results_folder(results[1], "s") as folder:
         assert not lasting(folder / "s")
     capsys.readouterr()
     assert main(["status", "--json", *results]) == 0
     status = json.loads(capsys.readouterr().out)
-    assert (status["trials"], status["ended"], status["reason"]) == (9, 9, "trials")
+    assert (status["trials"], status["ended"], status["reason"]) == (15, 15, "trials")
 
 
 @pytest.mark.slow
