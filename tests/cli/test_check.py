@@ -126,6 +126,9 @@ def test_a_small_space_bounds_the_epochs(tmp_path, capsys):
     for override, epochs in (("search.algorithm=grid", 6), ("replicates=1", 6), ("replicates=4", 24), ("trials=5", 15)):
         assert main(["check", str(path), "--set", override]) == 0
         assert f"epochs      at most {epochs}\n" in capsys.readouterr().out
+    path.write_text("parameters: {epochs: 3, seed: 1, flip: {values: [true, false]}}\n")
+    assert main(["check", str(path)]) == 0
+    assert "epochs      at most 6\n" in capsys.readouterr().out, "a run with another seed is another configuration"
 
 
 def test_errors_end_with_code_2_and_nothing_on_stdout(tmp_path, capsys):

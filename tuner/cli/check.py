@@ -68,7 +68,9 @@ def _trials_at_most(file: SearchFile) -> int:
 
 def _runs_at_most(file: SearchFile) -> int:
     """Return how often a configuration may run."""
-    return 1 if file.search.algorithm == "grid" or "seed" in file.space.searched else file.search.replicates
+    from tuner.space.algorithms import runs_at_most
+
+    return runs_at_most(file.search.algorithm, file.space.parameters, file.search.replicates)
 
 
 def _samples(file: SearchFile, count: int) -> list[dict[str, object]]:

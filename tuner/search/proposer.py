@@ -25,7 +25,7 @@ from tuner.search.replicates import Replicates
 from tuner.search.samplers.random import Random
 from tuner.search.samplers.registry import SAMPLERS
 from tuner.search.samplers.sampler import Begun, Outcome, Question, Result, Sampler
-from tuner.space.algorithms import defaults_of
+from tuner.space.algorithms import defaults_of, runs_at_most
 from tuner.space.domains import Domain
 from tuner.space.points import pointed
 from tuner.space.space import Space
@@ -94,9 +94,7 @@ class Proposer:
         self._unscored: list[int] = []
         self._additions: list[Mapping[str, Any]] = []  # those that wait
         self._out_of_turn = 0  # those that were proposed, and replicates
-        # A grid is each configuration once; where the seed is searched, a run with another is another configuration.
-        once = algorithm == "grid" or "seed" in space.parameters
-        self._replicates = Replicates(goal, 1 if once else replicates)
+        self._replicates = Replicates(goal, runs_at_most(algorithm, space.parameters, replicates))
 
     @property
     def exhausted(self) -> bool:

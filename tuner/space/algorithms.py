@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from tuner.facts.fields import Field, Kind
@@ -214,6 +214,14 @@ def fields_of(section: str, chosen: str) -> tuple[Field, ...]:
 def defaults_of(section: str, chosen: str) -> dict[str, Any]:
     """Return these settings at their defaults."""
     return {item.name: item.default_for({CHOOSERS[section]: chosen}) for item in fields_of(section, chosen)}
+
+
+def runs_at_most(algorithm: str, parameters: Collection[str], replicates: int) -> int:
+    """Return how often a configuration that leads may run.
+
+    A grid is each configuration once; where the seed is a parameter, a run with another is another configuration.
+    """
+    return 1 if algorithm == "grid" or "seed" in parameters else replicates
 
 
 def listing(names: tuple[str, ...]) -> str:
